@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Compares our engines with programs that we did not write. Called by `make conformance`; needs Go, Java 17, npm and,
+# the first time, the network. Arguments go to `go test` (as -v or -run NAME).
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(dirname "$here")
+cd "$root"
+
+# 1. shared/table/dynamo against AWS's own DynamoDB Local.
+"$here/with-dynamodb.sh" go test -race -count=1 ./shared/table/dynamo/... "$@"

@@ -1,0 +1,9 @@
+// Command ingest turns a dropped video, or a request, into a publication and its uploads, and starts them (design 2).
+package main
+
+import (
+	"github.com/vodlift/vodlift/shared/handler"
+	"github.com/vodlift/vodlift/shared/wire"
+)
+
+func main() { handler.Main("ingest", wire.Function) }

@@ -1,0 +1,86 @@
+package douyin
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/vodlift/vodlift/local/fake"
+)
+
+// upload takes a whole video in one request (ref. A.4).
+func (s *Server) upload(r *http.Request, c call) result {
+	who, res := s.enter(r, c)
+	if res.failed() {
+		return res
+	}
+	file, name, res := s.receive(r, fileRule{field: "video", limit: s.o.Limits.singleLimit(who.app.Generation), over: tooLarge,
+		prefix: "video/", family: c.family, readings: s.o.Readings})
+	if res.failed() {
+		return res
+	}
+	facts := probe(file, file.Size)
+	if res := s.checkDuration(c, facts.duration, "upload"); res.failed() {
+		file.Drop()
+		return res
+	}
+	v := &video{ID: s.videoID(), Name: name, Size: file.Size, SHA256: file.SHA256,
+		Width: facts.width, Height: facts.height, Duration: facts.duration}
+	if err := s.keepAsset(file, v.ID); err != nil {
+		return gatewayError()
+	}
+	return s.addVideo(who, v, nil)
+}
+
+// keepAsset gives a finished video its name, or drops its bytes.
+func (s *Server) keepAsset(file *fake.Scratch, id string) error {
+	if s.o.KeepBytes {
+		return file.Keep(s.path("assets", id), !s.temp)
+	}
+	file.Drop()
+	return nil
+}
+
+// addVideo records a finished video and, with a session, that it is completed; one write for both.
+func (s *Server) addVideo(who caller, v *video, ses *session) result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.ClientKey, v.OpenID, v.Created = who.app.ClientKey, who.acct.OpenID, s.o.Now()
+	s.st.Videos[v.ID] = v
+	if ses != nil {
+		ses.VideoID = v.ID
+	}
+	return s.saved(videoAnswer(v))
+}
+
+func videoAnswer(v *video) result {
+	return ok(object{"video": object{"video_id": v.ID, "width": v.Width, "height": v.Height}})
+}
+
+// checkDuration refuses a video over 15 minutes at the moment that Readings.DurationAt names (ref. A.6, C).
+func (s *Server) checkDuration(c call, d time.Duration, at string) result {
+	if s.o.Readings.DurationAt == at && d > s.o.Limits.Duration {
+		return fail(c.family, tooLong, "")
+	}
+	return result{}
+}
+
+// imageUpload takes a cover picture (ref. A.3, A.6). No source shows the field or the answer of this call in full:
+// assumed are a field named image, a type image/*, and data.image with image_id.
+func (s *Server) imageUpload(r *http.Request, c call) result {
+	who, res := s.enter(r, c)
+	if res.failed() {
+		return res
+	}
+	file, _, res := s.receive(r, fileRule{field: "image", limit: s.o.Limits.coverLimit(who.app.Generation), over: tooLarge,
+		prefix: "image/", family: c.family, readings: s.o.Readings})
+	if res.failed() {
+		return res
+	}
+	size := file.Size
+	file.Drop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	img := &image{ID: s.imageID(), ClientKey: who.app.ClientKey, OpenID: who.acct.OpenID, Size: size}
+	s.st.Images[img.ID] = img
+	return s.saved(ok(object{"image": object{"image_id": img.ID, "width": 0, "height": 0}}))
+}

@@ -1,0 +1,161 @@
+package state
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table"
+)
+
+// Park is an execution that waits for a wake.
+type Park struct {
+	Upload string
+	For    string // open, watch
+	Gen    int
+	Due    time.Time
+	Slot   time.Time // waiting for a transfer grant since; zero = no
+	Token  string    // the task token; a secret
+	item   table.Item
+}
+
+// parkRecord is Park at rest: the token sealed.
+type parkRecord struct {
+	For    string    `json:"for"`
+	Gen    int       `json:"gen"`
+	Due    time.Time `json:"due"`
+	Slot   time.Time `json:"slot,omitzero"`
+	Box    []byte    `json:"box"`
+	Serial int64     `json:"serial"`
+}
+
+func parkKey(id string) table.Key { return table.Key{PK: "U#" + id, SK: "PARK"} }
+
+// SlotQueue is the partition of the DUE index where uploads wait for a grant, oldest first.
+const SlotQueue = "slot#0"
+
+// PutPark stores a park, its token sealed, over an older one; over one of a later generation it is ErrSuperseded.
+func (l *Ledger) PutPark(ctx context.Context, p Park) error {
+	const op = "state.PutPark"
+	k := parkKey(p.Upload)
+	var last error
+	for range attempts {
+		c, err := open[parkRecord](ctx, l.t, k)
+		if isAbsent(err) {
+			c = cell[parkRecord]{item: table.Item{Key: k}}
+		} else if err != nil {
+			return fault.Wrap(op, err)
+		}
+		if c.Value.Gen > p.Gen {
+			return fault.Newf(fault.Duplicate, op, "%w", ErrSuperseded)
+		}
+		c.Value = parkRecord{For: p.For, Gen: p.Gen, Due: p.Due, Slot: p.Slot, Serial: c.Value.Serial + 1}
+		if c.Value.Box, err = l.cipher.Seal(ctx, []byte(p.Token), associated("park", k, c.Value.Serial)); err != nil {
+			return fault.Wrap(op, err)
+		}
+		it, err := c.encode()
+		if err != nil {
+			return err
+		}
+		place := table.Place{PK: "park#" + shardOf(p.Upload), SK: stamp(p.Due) + "#" + p.Upload}
+		if !p.Slot.IsZero() {
+			place = table.Place{PK: SlotQueue, SK: stamp(p.Slot) + "#" + p.Upload}
+		}
+		it.Index = map[table.Index]table.Place{table.Due: place}
+		if _, last = l.t.Put(ctx, it, c.item.Version); last == nil {
+			return nil
+		}
+		if !again(last) || ctx.Err() != nil {
+			return fault.Wrap(op, last)
+		}
+	}
+	return tooBusy(op, last)
+}
+
+// Park reads the upload's park, strongly consistent; ok is false when it has none.
+func (l *Ledger) Park(ctx context.Context, id string) (p Park, ok bool, err error) {
+	const op = "state.Park"
+	k := parkKey(id)
+	c, err := open[parkRecord](ctx, l.t, k)
+	if isAbsent(err) {
+		return Park{}, false, nil
+	}
+	if err != nil {
+		return Park{}, false, fault.Wrap(op, err)
+	}
+	tok, err := l.cipher.Open(ctx, c.Value.Box, associated("park", k, c.Value.Serial))
+	if err != nil {
+		return Park{}, false, fault.Wrap(op, err)
+	}
+	v := c.Value
+	return Park{Upload: id, For: v.For, Gen: v.Gen, Due: v.Due, Slot: v.Slot, Token: string(tok), item: c.item}, true, nil
+}
+
+// DropPark removes the park that was read; a newer one stays.
+func (l *Ledger) DropPark(ctx context.Context, p Park) error {
+	err := l.t.Delete(ctx, p.item.Key, p.item.Version)
+	if isConflict(err) {
+		return nil
+	}
+	return fault.Wrap("state.DropPark", err)
+}
+
+// Queue names what the due sweep walks.
+type Queue string
+
+// The queues of the DUE index.
+const (
+	ParkQueue   Queue = "park"
+	UploadQueue Queue = "upload"
+	PubQueue    Queue = "pub"
+	OutQueue    Queue = "out"
+)
+
+// DueIDs lists what is due in one queue until a moment, at most limit ids. The index may lag: look at each record again.
+func (l *Ledger) DueIDs(ctx context.Context, q Queue, until time.Time, limit int) ([]string, error) {
+	var ids []string
+	for s := range shards {
+		more, err := l.dueIn(ctx, string(q)+"#"+twoDigits(s), until, limit-len(ids))
+		if err != nil {
+			return ids, err
+		}
+		if ids = append(ids, more...); len(ids) >= limit {
+			break
+		}
+	}
+	return ids, nil
+}
+
+// SlotWaiters lists who waits for a grant, oldest first, with the place in the queue.
+func (l *Ledger) SlotWaiters(ctx context.Context, limit int) ([]string, error) {
+	return l.dueIn(ctx, SlotQueue, l.now().Add(time.Hour), limit)
+}
+
+func (l *Ledger) dueIn(ctx context.Context, pk string, until time.Time, limit int) ([]string, error) {
+	return l.placesIn(ctx, table.Due, pk, "", stamp(until)+"~", limit)
+}
+
+// placesIn walks one partition of an index, whose sort values end in "#id", and gives the ids.
+func (l *Ledger) placesIn(ctx context.Context, ix table.Index, pk, from, to string, limit int) ([]string, error) {
+	var ids []string
+	q := table.IndexQuery{Index: ix, PK: pk, From: from, To: to, Limit: min(limit, 100)}
+	for limit > 0 {
+		hits, next, err := l.t.QueryIndex(ctx, q)
+		if err != nil {
+			return ids, fault.Wrap("state.index", err)
+		}
+		for _, h := range hits {
+			if i := strings.LastIndexByte(h.Place, '#'); i >= 0 && limit > 0 {
+				ids = append(ids, h.Place[i+1:])
+				limit--
+			}
+		}
+		if q.Page = next; next == "" {
+			break
+		}
+	}
+	return ids, nil
+}
+
+func twoDigits(n int) string { return string([]byte{byte('0' + n/10), byte('0' + n%10)}) }

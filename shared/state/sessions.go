@@ -1,0 +1,88 @@
+package state
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table"
+	"github.com/vodlift/vodlift/shared/upload"
+)
+
+// sealed is a record whose content only the cipher can read.
+type sealed struct {
+	Box     []byte    `json:"box"`
+	Serial  int64     `json:"serial"` // part of the associated data, so that an old box cannot stand in for a new one
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// associated binds a box to its kind, record key and serial (design 4.5).
+func associated(kind string, k table.Key, serial int64) []byte {
+	return []byte(kind + "|" + k.PK + "|" + k.SK + "|" + strconv.FormatInt(serial, 10))
+}
+
+func sessionKey(id string, n int) table.Key {
+	return table.Key{PK: "U#" + id, SK: fmt.Sprintf("SESS#%d", n)}
+}
+
+// PutSession seals and stores session n of an upload, over whatever was there: its writer holds the upload's step.
+func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Session) error {
+	const op = "state.PutSession"
+	k := sessionKey(id, n)
+	plain, err := json.Marshal(s)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	var last error
+	for range attempts {
+		c, err := open[sealed](ctx, l.t, k)
+		if isAbsent(err) {
+			c = cell[sealed]{item: table.Item{Key: k}}
+		} else if err != nil {
+			return fault.Wrap(op, err)
+		}
+		c.Value.Serial++
+		c.Value.Expires = s.Expires
+		if c.Value.Box, err = l.cipher.Seal(ctx, plain, associated("session", k, c.Value.Serial)); err != nil {
+			return fault.Wrap(op, err)
+		}
+		it, err := c.encode()
+		if err != nil {
+			return err
+		}
+		if _, last = l.t.Put(ctx, it, c.item.Version); last == nil {
+			return nil
+		}
+		if !again(last) || ctx.Err() != nil {
+			return fault.Wrap(op, last)
+		}
+	}
+	return tooBusy(op, last)
+}
+
+// Session opens session n of an upload.
+func (l *Ledger) Session(ctx context.Context, id string, n int) (upload.Session, error) {
+	const op = "state.Session"
+	k := sessionKey(id, n)
+	c, err := open[sealed](ctx, l.t, k)
+	if err != nil {
+		return upload.Session{}, fault.Wrap(op, err)
+	}
+	plain, err := l.cipher.Open(ctx, c.Value.Box, associated("session", k, c.Value.Serial))
+	if err != nil {
+		return upload.Session{}, fault.Wrap(op, err)
+	}
+	var s upload.Session
+	if err := json.Unmarshal(plain, &s); err != nil {
+		return s, fault.New(fault.Invalid, op, "the sealed session is unreadable")
+	}
+	return s, nil
+}
+
+// DropSessionRecord forgets the sealed session; nil if it is gone already.
+func (l *Ledger) DropSessionRecord(ctx context.Context, id string, n int) error {
+	return fault.Wrap("state.DropSessionRecord", l.t.Delete(ctx, sessionKey(id, n), table.AnyVersion))
+}

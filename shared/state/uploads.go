@@ -1,0 +1,215 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table"
+	"github.com/vodlift/vodlift/shared/upload"
+)
+
+func uploadKey(id string) table.Key { return table.Key{PK: "U#" + id, SK: "META"} }
+
+// index says where an upload stands in the indexes. It is in DUE as long as somebody still has to look at it, so that
+// no upload can be forgotten: at Due, if that is set, else when its generation would have been dead for long.
+func (l *Ledger) index(u *Upload) map[table.Index]table.Place {
+	ix := map[table.Index]table.Place{
+		table.List: listPlace("U", u.ID, u.Created),
+		table.Acct: {PK: "A#" + string(u.Account), SK: string(u.Status) + "#" + stamp(u.Created) + "#" + u.ID},
+	}
+	if u.Status.Terminal() && u.Settled {
+		return ix
+	}
+	due := u.GenAt.Add(l.set.Watchdog)
+	if !u.Due.IsZero() {
+		due = u.Due
+	}
+	if u.Grant != nil && u.Grant.Expires.Before(due) {
+		due = u.Grant.Expires
+	}
+	ix[table.Due] = table.Place{PK: "upload#" + shardOf(u.ID), SK: stamp(due) + "#" + u.ID}
+	return ix
+}
+
+// CreateUpload records a new upload in WAITING, generation 1, due now. The upload that is there already is returned
+// with a Duplicate fault: starting twice is safe.
+func (l *Ledger) CreateUpload(ctx context.Context, u Upload) (Upload, error) {
+	now := l.now()
+	u.Status, u.Gen, u.GenAt, u.Created, u.Due = upload.Waiting, 1, now, now, now
+	it, err := cell[Upload]{item: table.Item{Key: uploadKey(u.ID)}, Value: u}.encode()
+	if err != nil {
+		return Upload{}, err
+	}
+	it.Index = l.index(&u)
+	if _, err := l.t.Put(ctx, it, table.Absent); err != nil {
+		if isConflict(err) {
+			have, gerr := l.Upload(ctx, u.ID)
+			if gerr != nil {
+				return Upload{}, gerr
+			}
+			return have, fault.Newf(fault.Duplicate, "state.CreateUpload", "upload %s exists: %w", u.ID, err)
+		}
+		return Upload{}, fault.Wrap("state.CreateUpload", err)
+	}
+	return u, nil
+}
+
+// Upload reads one upload, strongly consistent.
+func (l *Ledger) Upload(ctx context.Context, id string) (Upload, error) {
+	c, err := open[Upload](ctx, l.t, uploadKey(id))
+	if err != nil {
+		return Upload{}, fault.Wrap("state.Upload", fmt.Errorf("upload %s: %w", clip(id, 64), err))
+	}
+	return c.Value, nil
+}
+
+// AnyGen lets Update work on whatever generation there is.
+const AnyGen = 0
+
+// errSame ends an Update without a write.
+var errSame = errors.New("nothing to write")
+
+// Update changes an upload by compare-and-swap: fn may run several times, each time on the newest record. gen must be
+// the upload's generation, else ErrSuperseded (AnyGen: not checked). fn's error ends it unwritten. ops, if given, makes
+// further operations of the same transaction from the record about to be written.
+//
+// When the answer of a write is lost, the record is read again and fn runs once more: fn must be one whose repetition
+// is harmless, or recognise its own work.
+func (l *Ledger) Update(ctx context.Context, id string, gen int, fn func(*Upload) error, ops ...func(Upload) ([]table.Op, error)) (Upload, error) {
+	const op = "state.Update"
+	var last error
+	for range attempts {
+		c, err := open[Upload](ctx, l.t, uploadKey(id))
+		if err != nil {
+			if last = err; again(err) && ctx.Err() == nil {
+				continue
+			}
+			return Upload{}, fault.Wrap(op, fmt.Errorf("upload %s: %w", clip(id, 64), err))
+		}
+		if gen != AnyGen && c.Value.Gen != gen {
+			return c.Value, fault.Newf(fault.Duplicate, op, "upload %s is in generation %d, not %d: %w", id, c.Value.Gen, gen, ErrSuperseded)
+		}
+		err = l.tryUpdate(ctx, &c, fn, ops)
+		if err == nil || errors.Is(err, errSame) {
+			return c.Value, nil
+		}
+		var mine *fnError
+		if errors.As(err, &mine) {
+			return c.Value, mine.error
+		}
+		if !again(err) || ctx.Err() != nil {
+			return c.Value, fault.Wrap(op, err)
+		}
+		last = err
+	}
+	return Upload{}, tooBusy(op, last)
+}
+
+// fnError marks an error as fn's own, which ends the loop.
+type fnError struct{ error }
+
+func (l *Ledger) tryUpdate(ctx context.Context, c *cell[Upload], fn func(*Upload) error, more []func(Upload) ([]table.Op, error)) error {
+	was := *c
+	before, err := was.encode()
+	if err != nil {
+		return &fnError{err}
+	}
+	if err := fn(&c.Value); err != nil {
+		return &fnError{err}
+	}
+	it, err := c.encode()
+	if err != nil {
+		return &fnError{err}
+	}
+	it.Index = l.index(&c.Value)
+	var ops []table.Op
+	for _, f := range more {
+		o, err := f(c.Value)
+		if err != nil {
+			return &fnError{err}
+		}
+		ops = append(ops, o...)
+	}
+	if len(ops) == 0 {
+		if string(before.Doc) == string(it.Doc) && reflect.DeepEqual(was.item.Index, it.Index) {
+			return errSame
+		}
+		_, err = l.t.Put(ctx, it, c.item.Version)
+		return err
+	}
+	return l.t.Transact(ctx, "", append([]table.Op{{Put: &it, If: c.item.Version}}, ops...))
+}
+
+// Advance starts the next generation: gen + 1, due at `at`, counts at zero, the open grant given back. from must be the
+// generation that the caller saw (AnyGen: whatever it is). The caller then starts the execution; if that is lost, the
+// sweep does it.
+func (l *Ledger) Advance(ctx context.Context, id string, from int, at time.Time, fn func(*Upload) error) (Upload, error) {
+	return l.updateWithGrant(ctx, id, from, func(u *Upload) error {
+		if fn != nil {
+			if err := fn(u); err != nil {
+				return err
+			}
+		}
+		u.Gen++
+		u.GenAt, u.Due, u.Started, u.Settled = l.now(), at, false, false
+		u.Counts, u.GenStartAt, u.NextAt = Counts{}, u.Progress, time.Time{}
+		return nil
+	})
+}
+
+// Uploads reads several uploads by id, in that order; one that is missing is left out.
+func (l *Ledger) Uploads(ctx context.Context, ids []string) ([]Upload, error) {
+	out := make([]Upload, 0, len(ids))
+	for _, id := range ids {
+		u, err := l.Upload(ctx, id)
+		if isAbsent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+	}
+	return out, nil
+}
+
+// Log adds a line to the upload's timeline.
+func (l *Ledger) Log(ctx context.Context, id string, e Event) error {
+	eid, err := l.newID()
+	if err != nil {
+		return err
+	}
+	if e.At.IsZero() {
+		e.At = l.now()
+	}
+	e.Text = clip(e.Text, maxText)
+	it, err := cell[Event]{item: table.Item{Key: table.Key{PK: "U#" + id, SK: "EV#" + eid}}, Value: e}.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := l.t.Put(ctx, it, table.Absent); err != nil {
+		return fault.Wrap("state.Log", err)
+	}
+	return nil
+}
+
+// Timeline reads the upload's events, oldest first, at most limit (0 = a page).
+func (l *Ledger) Timeline(ctx context.Context, id string, limit int) ([]Event, error) {
+	items, _, err := l.t.Query(ctx, table.Query{PK: "U#" + id, Prefix: "EV#", Limit: limit})
+	if err != nil {
+		return nil, fault.Wrap("state.Timeline", err)
+	}
+	var out []Event
+	for _, it := range items {
+		c, err := decode[Event](it)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c.Value)
+	}
+	return out, nil
+}

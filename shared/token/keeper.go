@@ -1,0 +1,260 @@
+package token
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/upload"
+)
+
+// KeeperOptions are what may vary; nil and zero values mean the defaults.
+type KeeperOptions struct {
+	Now    func() time.Time                                 // default time.Now
+	Sleep  func(ctx context.Context, d time.Duration) error // default a timer that ends with ctx
+	Random func() float64                                   // in [0, 1), spreads the polls; default math/rand/v2
+	Log    *slog.Logger                                     // default: nothing is logged. A deployed Keeper needs one: it carries the alarm
+	Owner  string                                           // who we are, in leases; an id for people, default "keeper"
+
+	RefreshTimeout time.Duration // of one Refresh; default 20 s
+	SaveTimeout    time.Duration // of saving its answer, tries included; default 10 s
+	Wait           time.Duration // how long Renew waits for another's renewal before it gives Retryable; default 5 s
+	Poll           time.Duration // how often it looks meanwhile, with jitter; default 100 ms
+	Cool           time.Duration // how long nobody asks again after a failed renewal, where the platform does not say; default 5 s
+	Margin         time.Duration // a token that ends within it counts as ended, but never more than a tenth of its life; default 1 min
+}
+
+func (o *KeeperOptions) withDefaults() KeeperOptions {
+	var d KeeperOptions
+	if o != nil {
+		d = *o
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Sleep == nil {
+		d.Sleep = sleep
+	}
+	if d.Random == nil {
+		d.Random = rand.Float64
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	d.Owner = cmp.Or(d.Owner, "keeper")
+	d.RefreshTimeout = cmp.Or(d.RefreshTimeout, 20*time.Second)
+	d.SaveTimeout = cmp.Or(d.SaveTimeout, 10*time.Second)
+	d.Wait = cmp.Or(d.Wait, 5*time.Second)
+	d.Poll = cmp.Or(d.Poll, 100*time.Millisecond)
+	d.Cool = cmp.Or(d.Cool, 5*time.Second)
+	d.Margin = cmp.Or(d.Margin, time.Minute)
+	return d
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Keeper renews the tokens of accounts, one at a time each, over all processes that share the table (design 4.5): lease,
+// load again, check again, refresh, save, and only then give the token away. Safe for concurrent use.
+type Keeper struct {
+	vault      *Vault
+	refreshers map[string]Refresher
+	o          KeeperOptions
+}
+
+// NewKeeper makes a Keeper. refreshers has one for each target whose tokens can be renewed; an account of any other
+// target needs a login once its token is refused. o may be nil.
+func NewKeeper(v *Vault, refreshers map[string]Refresher, o *KeeperOptions) *Keeper {
+	return &Keeper{vault: v, refreshers: refreshers, o: o.withDefaults()}
+}
+
+// Renew gives a token of account that is newer than the one with version refused, which the platform refused (0 = none
+// was: any token that is not near its end will do). It asks the platform only if nobody else has.
+//
+// Errors: CredentialsExpired with ErrNoCredential where a person has to log in; the record is marked so. Retryable, with
+// After, while another renews or right after a failed renewal: nothing was sent. Unknown where the platform's answer
+// was lost, or came and could not be saved; the latter is logged as an alarm, since a rotated refresh token may be
+// lost. A refresh that has begun is carried to its end and saved even if ctx is cancelled meanwhile, within
+// RefreshTimeout and SaveTimeout.
+func (k *Keeper) Renew(ctx context.Context, account upload.Account, refused int64) (Token, error) {
+	const op = "token.Renew"
+	end := k.o.Now().Add(k.o.Wait)
+	for {
+		if err := ctx.Err(); err != nil {
+			return Token{}, &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, Err: fmt.Errorf("not begun: %w", err)}
+		}
+		r, err := k.vault.load(ctx, account)
+		if err != nil {
+			return Token{}, nothingSent(op, err)
+		}
+		if k.good(r.token, refused) {
+			return r.token, nil
+		}
+		life := k.o.RefreshTimeout + k.o.SaveTimeout + 10*time.Second
+		l, rest, cooling, err := takeLease(ctx, k.vault.table, leaseKey(account), k.o.Owner, k.o.Now(), life)
+		if err != nil {
+			return Token{}, nothingSent(op, err)
+		}
+		if l != nil {
+			t, err := k.alone(ctx, l, account, refused)
+			return t, fault.Wrap(op, err)
+		}
+		pause := time.Duration((0.5 + k.o.Random()) * float64(k.o.Poll))
+		if cooling || k.o.Now().Add(pause).After(end) || k.o.Sleep(ctx, pause) != nil {
+			return Token{}, busy(op, account, rest, cooling)
+		}
+	}
+}
+
+// nothingSent is a fault before the platform was asked: a lost answer of the database is harmless here.
+func nothingSent(op string, err error) error {
+	if fault.KindOf(err) == fault.Unknown {
+		return fault.Newf(fault.Retryable, op, "%w", err)
+	}
+	return fault.Wrap(op, err)
+}
+
+func busy(op string, account upload.Account, rest time.Duration, cooling bool) error {
+	why := "another renewal is under way"
+	if cooling {
+		why = "a renewal failed a moment ago"
+	}
+	return &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, After: max(rest, time.Second), Actor: fault.ActorUs,
+		Err: fmt.Errorf("%s: %s", account, why)}
+}
+
+// good: newer than the refused one, and not near its end.
+func (k *Keeper) good(t Token, refused int64) bool {
+	return t.Version > refused && t.Access != "" && !t.NearEnd(k.o.Now(), k.o.Margin)
+}
+
+// NearEnd tells whether the access token ends within margin of now, or within a tenth of its whole life, whichever is
+// less: a token that lives for a minute is not near its end when it is new. A token whose end is not known is not.
+func (t Token) NearEnd(now time.Time, margin time.Duration) bool {
+	if t.Expires.IsZero() {
+		return false
+	}
+	if life := t.Expires.Sub(t.Obtained); !t.Obtained.IsZero() && life > 0 {
+		margin = min(margin, life/10)
+	}
+	return !now.Add(margin).Before(t.Expires)
+}
+
+// alone renews under the lease.
+func (k *Keeper) alone(ctx context.Context, l *lease, account upload.Account, refused int64) (Token, error) {
+	var cool time.Time
+	var code string
+	defer func() {
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), k.o.SaveTimeout)
+		defer done()
+		l.release(ctx, cool, code)
+	}()
+	// The work may have been done while we waited for the lease.
+	r, err := k.vault.load(ctx, account)
+	if err == nil && !k.good(r.token, refused) {
+		err = k.ready(ctx, account)
+	}
+	if err != nil {
+		return Token{}, nothingSent("token.alone", err)
+	}
+	if k.good(r.token, refused) {
+		return r.token, nil
+	}
+	fresh, err := k.refresh(ctx, account, r.token)
+	if err != nil {
+		if fault.KindOf(err) == fault.CredentialsExpired && !errors.Is(err, ErrNoApp) {
+			return k.dead(ctx, account, r, err)
+		}
+		f := fault.As(err)
+		wait := k.o.Cool
+		if f != nil {
+			wait, code = max(f.After, wait), f.Code
+		}
+		cool = k.o.Now().Add(min(wait, skew))
+		if fresh.Refresh == "" || fresh.Refresh == r.token.Refresh {
+			return Token{}, err
+		}
+		// A useless answer that still rotated the refresh token: keep what it needs to go on.
+		if _, saveErr := k.save(ctx, account, r, fresh); saveErr != nil {
+			err = saveErr
+		}
+		return Token{}, err
+	}
+	return k.save(ctx, account, r, fresh)
+}
+
+// ready makes sure, before the platform is asked, that its answer could be sealed and that somebody still wants it. That
+// the table takes writes, the lease has just shown.
+func (k *Keeper) ready(ctx context.Context, account upload.Account) error {
+	if _, err := k.vault.cipher.Seal(ctx, []byte("{}"), AD("probe", string(account), leaseKey(account), 0)); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return &fault.Error{Kind: fault.Retryable, Op: "token.ready", Effect: fault.EffectNone, Err: fmt.Errorf("not begun: %w", err)}
+	}
+	return nil
+}
+
+// refresh asks the platform and completes its answer from the old token. It does not end with ctx: an answer that nobody
+// waits for would take a rotated refresh token with it. With an error, the token is what can still be kept.
+func (k *Keeper) refresh(ctx context.Context, account upload.Account, old Token) (Token, error) {
+	const op = "token.refresh"
+	refresher, ok := k.refreshers[account.Target()]
+	if !ok {
+		return Token{}, fault.Newf(fault.CredentialsExpired, op, "%s cannot be renewed without a person", account.Target())
+	}
+	app, err := k.vault.App(ctx, account.Target())
+	if err != nil {
+		return Token{}, err
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), k.o.RefreshTimeout)
+	defer done()
+	got, err := refresher.Refresh(ctx, app, old)
+	if err != nil {
+		return Token{}, err
+	}
+	return merge(old, got, k.o.Now())
+}
+
+// merge completes an answer from the token that it renews, and refuses one that is no use: no access token, one that has
+// ended already, or somebody else's.
+func merge(old, got Token, now time.Time) (Token, error) {
+	const op = "token.merge"
+	if old.Subject != "" && got.Subject != "" && got.Subject != old.Subject {
+		return Token{}, fault.New(fault.Permanent, op, "the platform answered with the token of another account")
+	}
+	got.Grant, got.Version = old.Grant, 0
+	got.Subject = cmp.Or(got.Subject, old.Subject)
+	got.Renewals = max(got.Renewals, old.Renewals)
+	if got.Scopes == nil {
+		got.Scopes = old.Scopes
+	}
+	if got.Obtained.IsZero() {
+		got.Obtained = now
+	}
+	if got.Refresh == "" || got.Refresh == old.Refresh {
+		got.Refresh = old.Refresh
+		if got.RefreshBy.IsZero() {
+			got.RefreshBy = old.RefreshBy
+		}
+	}
+	if got.Access == "" || !got.Expires.IsZero() && !got.Expires.After(now) {
+		keep := old
+		keep.Refresh, keep.RefreshBy, keep.Renewals = got.Refresh, got.RefreshBy, got.Renewals
+		return keep, fault.New(fault.Unknown, op, "the platform answered without a token that is valid now")
+	}
+	return got, nil
+}

@@ -1,0 +1,160 @@
+package token_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table/sqlite"
+	"github.com/vodlift/vodlift/shared/token"
+)
+
+// model drives several keepers against one platform that rotates its refresh tokens and takes only the one in force. While
+// an answer travels, anything may happen: leases end, clocks jump, others renew, people log in, processes die.
+type model struct {
+	*bench
+	rt      *rapid.T
+	grants  int
+	grant   string // of the newest login; empty = removed
+	lost    bool   // since that login something happened that may cost a rotated token: a crash, a failed save, a revocation
+	removed bool
+	version int64
+}
+
+const killed = "killed"
+
+// renew is one process that renews; it may die in there.
+func (m *model) renew(depth int) {
+	refused := int64(0)
+	if tok, err := m.vault.Load(m.t.Context(), main); err == nil && rapid.Bool().Draw(m.rt, "refused") {
+		refused = tok.Version
+	}
+	outer := m.during
+	defer func() { m.during, m.lose = outer, nil }()
+	m.during = func(context.Context) error {
+		m.during = nil // the others' answers travel fast, but for those below
+		for range rapid.IntRange(0, 3).Draw(m.rt, "meanwhile") {
+			m.step(depth + 1)
+		}
+		switch rapid.IntRange(0, 5).Draw(m.rt, "then") {
+		case 0:
+			m.lost = true
+			m.lose = func(string) sqlite.Loss { return sqlite.LostBefore }
+			panic(killed)
+		case 1:
+			m.lost = true
+			return fault.New(fault.Unknown, "platform", "the answer was lost")
+		case 2: // the database has its moments
+			n := rapid.IntRange(1, 4).Draw(m.rt, "losses")
+			m.lose = func(string) sqlite.Loss {
+				if n--; n < 0 {
+					return sqlite.NotLost
+				}
+				return sqlite.Loss(rapid.IntRange(int(sqlite.NotLost), int(sqlite.Resent)).Draw(m.rt, "loss"))
+			}
+		case 3: // the database is gone for good
+			m.lost = true
+			m.lose = func(string) sqlite.Loss { return sqlite.Refused }
+		}
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil && p != killed {
+			panic(p)
+		}
+	}()
+	before := m.log.Len()
+	tok, err := m.keeper(token.KeeperOptions{}).Renew(m.t.Context(), main, refused)
+	switch {
+	case err == nil && (tok.Access == "" || tok.Version <= refused):
+		m.rt.Fatalf("got %v of version %d, refused was %d", tok, tok.Version, refused)
+	case err != nil && fault.KindOf(err) == fault.Unknown && m.lose != nil && !strings.Contains(m.log.String()[before:], "token_not_saved"):
+		m.rt.Fatalf("a token was not saved, and nobody was told: %v", err)
+	}
+}
+
+func (m *model) login() {
+	m.grants++
+	tok := m.platform.login(fmt.Sprintf("g%d", m.grants))
+	if _, err := m.vault.SaveLogin(m.t.Context(), main, tok); err != nil {
+		m.rt.Fatal(err)
+	}
+	m.grant, m.lost, m.removed = tok.Grant, false, false
+}
+
+func (m *model) step(depth int) {
+	switch rapid.SampledFrom([]string{"renew", "renew", "login", "jump", "revoke", "remove", "repeat"}).Draw(m.rt, "step") {
+	case "renew":
+		if depth < 3 {
+			m.renew(depth)
+		}
+	case "login":
+		m.login()
+	case "jump":
+		m.move(time.Duration(rapid.IntRange(-120, 240).Draw(m.rt, "seconds")) * time.Second)
+	case "revoke":
+		m.lost, m.refresh = true, "secret-revoked"
+	case "remove":
+		if err := m.vault.Remove(m.t.Context(), main); err != nil {
+			m.rt.Fatal(err)
+		}
+		m.removed = true
+	case "repeat": // an old login's save arrives late, once more
+		old := token.Token{Grant: fmt.Sprintf("g%d", rapid.IntRange(1, m.grants).Draw(m.rt, "old")), Access: "secret-late", Refresh: "secret-late"}
+		if _, err := m.vault.SaveLogin(m.t.Context(), main, old); err != nil && fault.KindOf(err) != fault.Duplicate && !errors.Is(err, token.ErrNoCredential) {
+			m.rt.Fatal(err)
+		}
+	}
+}
+
+// check holds whenever nothing is in flight.
+func (m *model) check() {
+	tok, err := m.vault.Load(m.t.Context(), main)
+	if m.removed {
+		if !errors.Is(err, token.ErrNoCredential) {
+			m.rt.Fatalf("a removed account is back: %v, %v", tok, err)
+		}
+		return
+	}
+	switch {
+	case err == nil && tok.Grant != m.grant:
+		m.rt.Fatalf("got grant %s, the newest login is %s", tok.Grant, m.grant)
+	case err == nil && tok.Version < m.version:
+		m.rt.Fatalf("version %d after %d", tok.Version, m.version)
+	case err == nil && tok.Refresh != m.refresh && !m.lost:
+		m.rt.Fatalf("locked out: the stored refresh token is not the one in force, and every save succeeded")
+	case err != nil && !m.lost:
+		m.rt.Fatalf("dead for no reason: %v", err)
+	case err != nil && !strings.Contains(m.log.String(), "account_needs_login"):
+		m.rt.Fatalf("dead, and nobody was told: %v", err)
+	}
+	m.version = max(m.version, tok.Version)
+}
+
+func TestModelAGoodTokenIsNeverLostInSilence(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &model{bench: newBench(t), rt: rt, grants: 1, grant: "g1", version: 1}
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
+			m.step(0)
+			m.check()
+		}
+		// In the end the account works, or somebody was told.
+		m.move(2 * time.Hour)
+		tok, err := m.keeper(token.KeeperOptions{}).Renew(t.Context(), main, 0)
+		if err == nil && !m.works(tok) || err != nil && !errors.Is(err, token.ErrNoCredential) {
+			rt.Fatalf("in the end: got %v, %v", tok, err)
+		}
+		if err == nil && m.removed || err != nil && !m.removed && !strings.Contains(m.log.String(), "account_needs_login") {
+			rt.Fatalf("in the end: removed %v, got %v and no alarm", m.removed, err)
+		}
+		if strings.Contains(m.log.String(), "secret-") {
+			rt.Fatalf("a secret in the log: %s", m.log)
+		}
+	})
+}

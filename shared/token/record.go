@@ -1,0 +1,117 @@
+package token
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table"
+	"github.com/vodlift/vodlift/shared/upload"
+)
+
+// Kinds of sealed records, the first part of their associated data.
+const (
+	kindToken = "token"
+	kindApp   = "app"
+)
+
+// tokenKey is where the credential of an account is.
+func tokenKey(a upload.Account) table.Key {
+	return table.Key{PK: "A#" + a.Target() + "#" + a.Name(), SK: "TOKEN"}
+}
+
+func leaseKey(a upload.Account) table.Key { return table.Key{PK: tokenKey(a).PK, SK: "LEASE"} }
+
+func appKey(platform string) table.Key { return table.Key{PK: "APP#" + platform, SK: "KEY"} }
+
+// State of a token record.
+const (
+	stateLive    = "live"
+	stateDead    = "dead"    // only a new login brings the account back
+	stateRemoved = "removed" // by a person; nothing secret is left
+)
+
+// document is what a token or app record holds in the clear. Box is the truth; Expires and RefreshBy repeat what a sweep
+// needs without opening it.
+type document struct {
+	Version   int64     `json:"version"` // our own, in the associated data; grows with every write
+	State     string    `json:"state"`
+	Reason    string    `json:"reason,omitempty"` // why dead; no secret
+	Grant     string    `json:"grant,omitempty"`
+	Expires   time.Time `json:"expires,omitzero"`
+	RefreshBy time.Time `json:"refresh_by,omitzero"`
+	Renewals  int       `json:"renewals,omitempty"`
+	Saved     time.Time `json:"saved,omitzero"`
+	Past      []string  `json:"past,omitempty"` // grants that were replaced, newest last: a late repeat of one must not win
+	Box       []byte    `json:"box,omitempty"`
+}
+
+var documentFields = []string{"version", "state", "reason", "grant", "expires", "refresh_by", "renewals", "saved", "past", "box"}
+
+// record is a document with its item.
+type record struct {
+	document
+	item  table.Item // as read; its Version is what a write is conditional on
+	found bool
+	token Token // opened; only of a live record
+}
+
+// maxPast bounds how many replaced grants are remembered.
+const maxPast = 16
+
+// past gives the replaced grants once next is in force.
+func (r record) past(next string) []string {
+	if r.Grant == "" || r.Grant == next {
+		return r.Past
+	}
+	p := append(slices.Clone(r.Past), r.Grant)
+	return p[max(0, len(p)-maxPast):]
+}
+
+// readRecord gets a record; an absent one is no error.
+func readRecord(ctx context.Context, t table.Table, k table.Key) (record, error) {
+	it, err := t.Get(ctx, k)
+	if errors.Is(err, table.ErrNotFound) {
+		return record{item: table.Item{Key: k}}, nil
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r := record{item: it, found: true}
+	if err := json.Unmarshal(it.Doc, &r.document); err != nil {
+		return record{}, fault.Newf(fault.Permanent, "token.read", "the record %s is not readable: %w", k.PK, err)
+	}
+	return r, nil
+}
+
+// writeRecord puts d in r's place, if r is still what the table has. Fields that a newer program wrote are kept.
+func writeRecord(ctx context.Context, t table.Table, r record, d document) (record, error) {
+	known, err := json.Marshal(d)
+	if err != nil {
+		return record{}, fault.Wrap("token.write", err)
+	}
+	all := map[string]json.RawMessage{}
+	if len(r.item.Doc) > 0 {
+		if err := json.Unmarshal(r.item.Doc, &all); err != nil {
+			return record{}, fault.Newf(fault.Permanent, "token.write", "the record %s is not readable: %w", r.item.PK, err)
+		}
+	}
+	maps.DeleteFunc(all, func(f string, _ json.RawMessage) bool { return slices.Contains(documentFields, f) })
+	if err := json.Unmarshal(known, &all); err != nil {
+		return record{}, fault.Wrap("token.write", err)
+	}
+	it := r.item
+	if it.Doc, err = json.Marshal(all); err != nil {
+		return record{}, fault.Wrap("token.write", err)
+	}
+	v, err := t.Put(ctx, it, r.item.Version) // 0 = table.Absent, where nothing was found
+	if err != nil {
+		return record{}, err
+	}
+	it.Version = v
+	return record{document: d, item: it, found: true}, nil
+}

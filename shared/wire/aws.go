@@ -1,0 +1,139 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/vodlift/vodlift/shared/config"
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/handler"
+	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/source/s3source"
+	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table/dynamo"
+	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/token/kmskey"
+	"github.com/vodlift/vodlift/shared/transport"
+	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/workflow"
+)
+
+// Function builds one deployed function from its environment, on AWS's engines. It makes no remote call: the first
+// invocation does. SDK retries are off, since retries live in two places only (house-style 3.4).
+func Function(ctx context.Context, name string) (handler.Function, error) {
+	c, err := config.Load(name, os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+	if err != nil {
+		return nil, fault.Wrap("wire.Function", err)
+	}
+	var routes manifest.Routes
+	if len(c.Routes) > 0 {
+		if routes, err = manifest.ParseRoutes(c.Routes, manifest.KnownTargets()); err != nil {
+			return nil, err
+		}
+	}
+	e := awsEngines(c, cfg)
+	e.Routes = routes
+	fn, ok := New(e).Functions[name]
+	if !ok {
+		return nil, fault.InvalidField("wire.Function", "name", "a function of functions/", "there is no function "+name)
+	}
+	return fn, nil
+}
+
+func awsEngines(c config.Config, cfg aws.Config) Engines {
+	log := handler.NewLog(os.Stdout, c.LogLevel)
+	machine := machines{client: sfn.NewFromConfig(cfg), arn: c.MachineARN}
+	dy := douyin.Config{BaseURL: c.Douyin.BaseURL, Generation: douyin.Generation(c.Douyin.Generation), Auth: douyin.Auth(c.Douyin.Auth)}
+	return Engines{
+		Table:   dynamo.New(dynamo.NewClient(cfg), c.Table, nil),
+		Cipher:  token.NewSealer(kmskey.New(kms.NewFromConfig(cfg), c.KMSKey, map[string]string{"app": "vodlift"}, nil), nil),
+		Source:  s3source.New(s3.NewFromConfig(cfg)),
+		Starter: machine, Waker: machine, Outside: bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus},
+		HTTP:   transport.New(transport.Options{Hosts: []string{hostOf(dy.BaseURL)}, MaxResponse: 4 << 20, Log: log}),
+		Log:    log,
+		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
+		Douyin: dy,
+		Steps: workflow.Settings{
+			Plan: upload.Settings{MinRange: c.Plan.MinRange, MaxRanges: c.Plan.MaxRanges}, Looks: c.Waits.Looks,
+			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
+		},
+	}
+}
+
+// machines is the deployed state machine as starter and waker. IAM: states:StartExecution on the machine;
+// states:SendTaskSuccess for those that wake.
+type machines struct {
+	client *sfn.Client
+	arn    string
+}
+
+// Start starts an execution; one of that name gives workflow.ErrStarted.
+func (m machines) Start(ctx context.Context, name string, input []byte) error {
+	_, err := m.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &m.arn, Name: &name, Input: aws.String(string(input))})
+	var exists *sfntypes.ExecutionAlreadyExists
+	if errors.As(err, &exists) {
+		return fmt.Errorf("%s: %w", name, workflow.ErrStarted)
+	}
+	return asRetryable("wire.Start", err)
+}
+
+// Wake ends a park with {}: its output is always dropped.
+func (m machines) Wake(ctx context.Context, taskToken string) error {
+	_, err := m.client.SendTaskSuccess(ctx, &sfn.SendTaskSuccessInput{TaskToken: &taskToken, Output: aws.String("{}")})
+	var gone *sfntypes.TaskDoesNotExist
+	var late *sfntypes.TaskTimedOut
+	if errors.As(err, &gone) || errors.As(err, &late) {
+		return workflow.ErrGone
+	}
+	return asRetryable("wire.Wake", err)
+}
+
+// asRetryable: starting and waking may be repeated, whatever became of them.
+func asRetryable(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Retryable, Op: op, Err: err}
+}
+
+// bus sends events of the outbox to EventBridge. IAM: events:PutEvents on the bus.
+type bus struct {
+	client *eventbridge.Client
+	name   string
+}
+
+// Send puts one event; at least once.
+func (b bus) Send(ctx context.Context, o state.Outgoing) error {
+	detail, err := json.Marshal(o.Detail)
+	if err != nil {
+		return fault.Wrap("wire.Send", err)
+	}
+	out, err := b.client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{{
+		EventBusName: &b.name, Source: aws.String("vodlift"), DetailType: &o.Type, Detail: aws.String(string(detail)), Time: aws.Time(o.At.Truncate(time.Second)),
+	}}})
+	if err != nil {
+		return asRetryable("wire.Send", err)
+	}
+	if out.FailedEntryCount > 0 {
+		return fault.Newf(fault.Retryable, "wire.Send", "the bus refused the event: %s", aws.ToString(out.Entries[0].ErrorCode))
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package wire
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/handler"
+	"github.com/vodlift/vodlift/shared/source"
+	"github.com/vodlift/vodlift/shared/workflow"
+)
+
+func randomOr(r io.Reader) io.Reader {
+	if r == nil {
+		return rand.Reader
+	}
+	return r
+}
+
+// functions maps each folder of functions/ to its step.
+func functions(w *workflow.Workflow) map[string]handler.Function {
+	return map[string]handler.Function{
+		"ingest": ingest(w).Function(),
+		"initupload": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Opened, error) {
+			return w.Open(ctx, workflow.Step(in))
+		}),
+		"uploadpart": handler.JSON(func(ctx context.Context, in handler.RangeIn) (workflow.RangeResult, error) {
+			return w.Carry(ctx, workflow.RangeStep{Step: workflow.Step(in.StepIn), Range: in.Range})
+		}),
+		"finalize": handler.JSON(finalize(w)),
+		"park": handler.JSON(func(ctx context.Context, in handler.ParkIn) (struct{}, error) {
+			return w.Park(ctx, workflow.ParkStep{Step: workflow.Step(in.StepIn), Token: string(in.Token), For: in.For})
+		}),
+		"refreshtoken": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Result, error) {
+			return w.Renew(ctx, workflow.Step(in))
+		}),
+		"reconcile": reconcile(w).Function(),
+	}
+}
+
+// ingest takes S3's events from the bus, and requests of the publication API.
+func ingest(w *workflow.Workflow) handler.Multi {
+	return handler.Multi{
+		HTTP: map[string]handler.HTTPFunc{"POST /publications": handler.HTTPJSON(202, w.Submit)},
+		Events: map[string]handler.Function{
+			"Object Created": handler.AWSEvent(func(ctx context.Context, e handler.EventBridge[handler.ObjectCreated]) (workflow.Ingested, error) {
+				d := e.Detail
+				return w.Ingest(ctx, source.Object{Bucket: d.Bucket.Name, Key: d.Object.Key, ETag: d.Object.ETag, Size: d.Object.Size, VersionID: d.Object.VersionID})
+			}),
+		},
+	}
+}
+
+func finalize(w *workflow.Workflow) func(context.Context, handler.FinalizeIn) (workflow.Result, error) {
+	steps := map[string]func(context.Context, workflow.Step) (workflow.Result, error){
+		"complete": w.Complete, "publish": w.Publish, "inspect": w.Look, "check": w.Check, "settle": w.Settle,
+	}
+	return func(ctx context.Context, in handler.FinalizeIn) (workflow.Result, error) {
+		step, ok := steps[in.Step]
+		if !ok {
+			return workflow.Result{}, fault.InvalidField("wire.finalize", "step", "a known step", "no such step")
+		}
+		return step(ctx, workflow.Step(in.StepIn))
+	}
+}
+
+// reconcile takes the schedule's job, and the machine's executions that ended other than by success.
+func reconcile(w *workflow.Workflow) handler.Multi {
+	return handler.Multi{
+		Events: map[string]handler.Function{
+			"Step Functions Execution Status Change": handler.AWSEvent(func(ctx context.Context, e handler.EventBridge[handler.ExecutionStatus]) (struct{}, error) {
+				return struct{}{}, w.Ended(ctx, e.Detail.Name, e.Detail.Status)
+			}),
+		},
+		Direct: handler.JSON(func(ctx context.Context, in handler.JobIn) (json.RawMessage, error) {
+			if in.Job != "due" {
+				return nil, fault.InvalidField("wire.reconcile", "job", "due", "no such job")
+			}
+			r, err := w.Due(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return json.Marshal(r)
+		}),
+	}
+}

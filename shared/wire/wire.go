@@ -1,0 +1,144 @@
+// Package wire builds the program from its parts. It is the only package that imports concrete adapters (design 3); the
+// engines (table, bucket, machine) come from the caller: Function takes those of AWS, the one-machine stack brings its
+// own to New.
+package wire
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/handler"
+	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/source"
+	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table"
+	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/workflow"
+)
+
+// Engines are what a program runs on. All are required but where a comment says otherwise.
+type Engines struct {
+	Table   table.Table
+	Cipher  token.Cipher
+	Source  source.Source
+	Starter workflow.Starter
+	Waker   workflow.Waker
+	Outside workflow.Outside
+	HTTP    *http.Client // of the platforms; see transport.New
+	Log     *slog.Logger
+	Now     func() time.Time // default time.Now
+	Rand    io.Reader        // default crypto/rand
+	Routes  manifest.Routes
+	Ledger  state.Settings
+	Steps   workflow.Settings
+	Douyin  douyin.Config
+	Margin  time.Duration // of every function's deadline; default 2 s
+	// Progress, optional: see workflow.Parts.
+	Progress func(upload string, bytes int64)
+	// Targets, optional, are further platforms by their word, or stand-ins for known ones.
+	Targets map[string]target.Opener
+}
+
+// App is the program, wired.
+type App struct {
+	*workflow.Workflow
+	Vault     *token.Vault
+	Functions map[string]handler.Function // by the name of their folder, wrapped
+}
+
+// New wires an App. It makes no remote call.
+func New(e Engines) *App {
+	if e.Now == nil {
+		e.Now = time.Now
+	}
+	if e.Margin <= 0 {
+		e.Margin = 2 * time.Second
+	}
+	vault := token.NewVault(e.Table, e.Cipher, e.Now)
+	keeper := token.NewKeeper(vault, map[string]token.Refresher{
+		"douyin": douyin.NewRefresher(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}),
+	}, &token.KeeperOptions{Now: e.Now, Log: e.Log})
+	w := workflow.New(workflow.Parts{
+		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
+		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, more: e.Targets},
+		Renewer: renewer{keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
+		Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
+	})
+	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
+	for name, fn := range functions(w) {
+		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
+	}
+	return app
+}
+
+// renewer is the Keeper as the workflow wants it.
+type renewer struct{ k *token.Keeper }
+
+func (r renewer) RenewAccount(ctx context.Context, a upload.Account, refused int64) error {
+	_, err := r.k.Renew(ctx, a, refused)
+	return err
+}
+
+// openers builds the target of an account with its present token.
+type openers struct {
+	vault  *token.Vault
+	now    func() time.Time
+	http   *http.Client
+	douyin douyin.Config
+	more   map[string]target.Opener
+}
+
+// OpenTarget loads the account's token once: a step works with one token, and a refused one is known by its version.
+func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Target, int64, error) {
+	if other, ok := o.more[a.Target()]; ok {
+		return other.OpenTarget(ctx, a)
+	}
+	if a.Target() != "douyin" {
+		return nil, 0, unknownTarget(a)
+	}
+	t, err := o.vault.Load(ctx, a)
+	if err != nil {
+		return nil, t.Version, err
+	}
+	if !t.Expires.IsZero() && !o.now().Before(t.Expires) {
+		return nil, t.Version, &fault.Error{Kind: fault.TokenExpired, Op: "wire.OpenTarget", Effect: fault.EffectNone,
+			Err: fault.Newf(fault.TokenExpired, string(a), "the token's time was over at %s", t.Expires.UTC().Format(time.RFC3339))}
+	}
+	cred := func(context.Context) (token.Token, error) { return t, nil }
+	return douyin.New(o.douyin, o.http, cred, &douyin.Options{Now: o.now}), t.Version, nil
+}
+
+// Limits of the account's platform.
+func (o *openers) Limits(a upload.Account) (upload.Limits, error) {
+	if other, ok := o.more[a.Target()]; ok {
+		return other.Limits(a)
+	}
+	if a.Target() == "douyin" {
+		return douyin.Limits(o.douyin), nil
+	}
+	return upload.Limits{}, unknownTarget(a)
+}
+
+func unknownTarget(a upload.Account) error {
+	return fault.InvalidField("wire.OpenTarget", "account", "a known target", "there is no target "+a.Target())
+}
+
+// hostOf is the host of a base address; the platform's own where none is given.
+func hostOf(base string) string {
+	if base == "" {
+		base = douyin.DefaultBase
+	}
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return "invalid.invalid" // refused by the transport
+	}
+	return u.Host
+}
