@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares our engines with programs that we did not write. Called by `make conformance`; needs Go, Java 17, npm and,
+# Compares our engines with programs that we did not write. Called by `make conformance`; needs Go, a JDK 17, npm and,
 # the first time, the network. Arguments go to `go test` (as -v or -run NAME).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -15,6 +15,7 @@ jar_sha256=454305e9bc3e6ebcca5b62569869e31563b8d7e346474e94557b2600702146c7
 # Every file under emulator/ with its path, so that the libraries beside the jar are pinned too.
 tree_sha256=1118bbed7d04656ea9c779c1339ba500ecef8292bf94159dfb6f3c4f95724c81
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { echo "conformance: $*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -60,26 +61,17 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# ready asks the port the way a client would; any HTTP answer will do.
-ready() { (exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && head -c 4 <&3 | grep -q HTTP) 2>/dev/null; }
-
-# DynamoDB Local takes no port 0. A port that is taken makes it end at once, and the next one is tried.
-for try in 1 2 3 4 5; do
-	port=$((20000 + (RANDOM * 32768 + RANDOM) % 12000))
-	if ready "$port"; then continue; fi
-	java -Djava.library.path="$home/DynamoDBLocal_lib" -jar "$home/DynamoDBLocal.jar" -inMemory -disableTelemetry -port "$port" >"$log" 2>&1 &
-	server=$!
-	for _ in $(seq 300); do
-		kill -0 "$server" 2>/dev/null || break
-		if ready "$port"; then break 2; fi
-		sleep 0.1
-	done
-	kill "$server" 2>/dev/null || true
-	wait "$server" 2>/dev/null || true
-	server=
-	[ "$try" -lt 5 ] || { cat "$log" >&2; die "DynamoDB Local did not start"; }
+# Loopback.java makes it listen on a free port of 127.0.0.1 and tells which. The port is told once it listens.
+java -Djava.library.path="$home/DynamoDBLocal_lib" -cp "$home/DynamoDBLocal.jar:$home/DynamoDBLocal_lib/*" "$here/Loopback.java" \
+	-inMemory -disableTelemetry >"$log" 2>&1 &
+server=$!
+port=
+for _ in $(seq 600); do
+	port=$(sed -n 's/^port \([0-9][0-9]*\)$/\1/p' "$log")
+	if [ -n "$port" ] || ! kill -0 "$server" 2>/dev/null; then break; fi
+	sleep 0.1
 done
-[ -n "$server" ] || die "no free port was found for DynamoDB Local"
+[ -n "$port" ] || { cat "$log" >&2; die "DynamoDB Local did not start (it needs a JDK 17, not only a runtime)"; }
 
 say "DynamoDB Local ($package@$version) listens on 127.0.0.1:$port"
 VODLIFT_DYNAMODB_ENDPOINT=http://127.0.0.1:$port "$@"

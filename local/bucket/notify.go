@@ -57,7 +57,7 @@ func (n *notifier) PutObject(ctx context.Context, in s3response.PutObjectInput) 
 		n.tidy("attributes", n.meta.settle(bucket, key))
 		n.tell(bucket, Object{Key: key, ETag: out.ETag, VersionID: out.VersionID, Size: sizeOrUnknown(out.Size)}, ReasonPut)
 	}
-	return out, err
+	return out, n.quiet("PutObject", err)
 }
 
 // CopyObject implements backend.Backend.
@@ -68,7 +68,7 @@ func (n *notifier) CopyObject(ctx context.Context, in s3response.CopyObjectInput
 		n.tidy("attributes", n.meta.settle(bucket, key))
 		n.tell(bucket, Object{Key: key, ETag: value(out.CopyObjectResult.ETag), VersionID: value(out.VersionId), Size: -1}, ReasonCopy)
 	}
-	return out, err
+	return out, n.quiet("CopyObject", err)
 }
 
 // CompleteMultipartUpload implements backend.Backend.
@@ -80,7 +80,7 @@ func (n *notifier) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteM
 		n.tidy("attributes", n.meta.settle(bucket, key))
 		n.tell(bucket, Object{Key: key, ETag: value(out.ETag), VersionID: version, Size: -1}, ReasonComplete)
 	}
-	return out, version, err
+	return out, version, n.quiet("CompleteMultipartUpload", err)
 }
 
 // AbortMultipartUpload implements backend.Backend.
@@ -90,7 +90,7 @@ func (n *notifier) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipa
 	if err == nil {
 		n.tidy("upload", n.meta.dropUpload(bucket, key, upload))
 	}
-	return err
+	return n.quiet("AbortMultipartUpload", err)
 }
 
 // tidy logs what could not be put in order. The request is done all the same, and the next start tries again.
@@ -109,7 +109,7 @@ func (n *notifier) GetObject(ctx context.Context, in *s3.GetObjectInput) (*s3.Ge
 	for try := 0; ; try++ {
 		out, err := n.Backend.GetObject(ctx, in)
 		if err != nil || value(in.VersionId) != "" || try == looks || n.isStill(in.Bucket, in.Key, out.ETag) {
-			return out, err
+			return out, n.quiet("GetObject", err)
 		}
 		if out.Body != nil {
 			_ = out.Body.Close() // nothing was read from it
@@ -122,7 +122,7 @@ func (n *notifier) HeadObject(ctx context.Context, in *s3.HeadObjectInput) (*s3.
 	for try := 0; ; try++ {
 		out, err := n.Backend.HeadObject(ctx, in)
 		if err != nil || value(in.VersionId) != "" || try == looks || n.isStill(in.Bucket, in.Key, out.ETag) {
-			return out, err
+			return out, n.quiet("HeadObject", err)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (g *Gateway) scanBucket(ctx context.Context, bucket string, fn func(Event) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		page, err := g.store.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
+		page, err := g.store.Backend.ListObjectsV2(ctx, &s3.ListObjectsV2Input{
 			Bucket: &bucket, Prefix: new(string), Delimiter: new(string), StartAfter: new(string),
 			ContinuationToken: &token, MaxKeys: aws.Int32(pageSize), FetchOwner: aws.Bool(false),
 		})

@@ -100,7 +100,20 @@ func commit(f *os.File, path string, sync bool, err error) error {
 	if !sync {
 		return nil
 	}
-	d, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// Mkdir makes a folder, if it is not there; sync as in WriteFile. Without it a file synced into a new folder may still
+// be lost with the folder's own name.
+func Mkdir(path string, sync bool) error {
+	if err := os.MkdirAll(path, 0o700); err != nil || !sync {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
 	if err != nil {
 		return err
 	}

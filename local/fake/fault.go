@@ -95,6 +95,23 @@ func (f Fault) Validate() error {
 	case f.answers() > 1:
 		return errors.New("fault: at most one of cut, status or body, code or name")
 	}
+	return f.idle()
+}
+
+// idle refuses what would be armed and then do nothing: a test that misspells its fault must not pass for want of one.
+func (f Fault) idle() error {
+	switch {
+	case f.RetryAfter != 0 && f.Status == 0 && f.Body != BodyHTML && f.Body != BodyEmpty:
+		return errors.New("fault retry_after: only with status or a body that replaces the answer")
+	case f.CutAt != 0 && f.Cut != CutBody:
+		return fmt.Errorf("fault cut_at: only with cut %q", CutBody)
+	case f.Description != "" && !f.coded():
+		return errors.New("fault description: only with code, name or sub_code")
+	case f.Status != 0 && (f.Body == BodyShort || f.Body == BodyGarbled):
+		return fmt.Errorf("fault status: body %q keeps the platform's own", f.Body)
+	case f.answers() == 0 && f.DelayMS == 0 && f.Token == "" && len(f.Shape) == 0 && f.Hold == nil && f.Reached == nil:
+		return errors.New("fault: nothing to do")
+	}
 	return nil
 }
 

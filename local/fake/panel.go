@@ -28,6 +28,7 @@ type Hooks struct {
 	Effects func() Effects                                        // a snapshot
 	Refuse  func(r *http.Request, op string, f Fault) Answer      // the platform's envelope around f.Code or f.Name
 	Names   []string                                              // words allowed in Fault.Name
+	NoUser  []string                                              // operations that name no account; a fault on one for an account is refused
 	Token   func(op, account, what string, r *http.Request) error // TokenExpire, TokenRevoke, TokenRotate
 	Shape   func(json.RawMessage) error                           // checks Fault.Shape; nil: no shapes
 }
@@ -71,6 +72,9 @@ func (p *Panel) Inject(f Fault) error {
 	}
 	if f.Op != "*" && !slices.Contains(p.h.Ops, f.Op) {
 		return fmt.Errorf("fault op %q: want one of %q", f.Op, p.h.Ops)
+	}
+	if f.Account != "" && slices.Contains(p.h.NoUser, f.Op) {
+		return fmt.Errorf("fault account %q: %s names no account", f.Account, f.Op)
 	}
 	if f.Name != "" && !slices.Contains(p.h.Names, f.Name) {
 		return fmt.Errorf("fault name %q: want one of %q", f.Name, p.h.Names)
@@ -186,7 +190,7 @@ func (p *Panel) spoil(w http.ResponseWriter, r *http.Request, op string, f Fault
 		a.Body = a.Body[:len(a.Body)/2]
 		return a
 	case f.Body == BodyShort:
-		header(w, a, len(a.Body))
+		header(w, a, max(len(a.Body), 1))     // one byte promised where the platform sends none
 		w.Write(a.Body[:len(a.Body)/2])       //nolint:errcheck // cut either way
 		http.NewResponseController(w).Flush() //nolint:errcheck // cut either way
 		panic(http.ErrAbortHandler)

@@ -86,13 +86,6 @@ func TestWhatCannotBeWrittenIsUnknown(t *testing.T) {
 	}
 }
 
-func TestOpenOutNeverSaysNullOrUnlimited(t *testing.T) {
-	b, err := json.Marshal(handler.OpenOut{}.Wire())
-	if want := `{"next":"","wait":0,"ranges":[],"grant":1}`; err != nil || string(b) != want {
-		t.Errorf("got %s, want %s", b, want)
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"v":1,"upload":"` + anUpload + `","gen":1}`))
 	f.Add([]byte(`{"a":[{"b":null}]}`))

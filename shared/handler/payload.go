@@ -109,33 +109,3 @@ func (j JobIn) Validate() error {
 	}
 	return nil
 }
-
-// NextOut is the answer of finalize: the word that the machine branches on and whole seconds to wait. Both are always
-// sent, since a ResultSelector names them.
-type NextOut struct {
-	Next string `json:"next"`
-	Wait int    `json:"wait"`
-}
-
-// OpenOut is the answer of initupload. Ranges is never null on the wire; Grant is at least 1 there, since a
-// MaxConcurrency of 0 would mean without limit.
-type OpenOut struct {
-	NextOut
-	Ranges []int `json:"ranges"`
-	Grant  int   `json:"grant"`
-}
-
-// Wire gives the answer with the two promises of OpenOut kept.
-func (o OpenOut) Wire() OpenOut {
-	if o.Ranges == nil {
-		o.Ranges = []int{}
-	}
-	o.Grant = max(o.Grant, 1)
-	return o
-}
-
-// RangeOut is the answer of uploadpart.
-type RangeOut struct {
-	Done bool `json:"done"`
-	Wait int  `json:"wait"`
-}

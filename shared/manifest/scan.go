@@ -14,7 +14,7 @@ import (
 
 // Bounds of a document, checked before anything is decoded.
 const (
-	MaxBytes = 256 << 10
+	MaxBytes = 48 << 10
 	MaxDepth = 32
 )
 

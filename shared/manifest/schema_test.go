@@ -92,7 +92,7 @@ var beyond = []struct{ name, doc, field, rule string }{
 	{"a key twice, one of them escaped", `{"title":"a","\u0074itle":"b"}`, "title", "each key once"},
 	{"a key twice deep inside", `{"douyin":{"a":[{"b":1,"b":2}]}}`, "douyin.a[0].b", "each key once"},
 	{"33 levels", `{"douyin":` + strings.Repeat(`{"a":`, 31) + `[]` + strings.Repeat(`}`, 31) + `}`, "douyin" + strings.Repeat(".a", 31), "depth <= 32"},
-	{"too long", `{"description":"` + strings.Repeat(" ", 256<<10) + `"}`, "document", "<= 262144 bytes"},
+	{"too long", `{"description":"` + strings.Repeat(" ", 48<<10) + `"}`, "document", "<= 49152 bytes"},
 	{"not UTF-8", "{\"title\":\"\xff\"}", "document", "UTF-8"},
 	{"UTF-16", "\xff\xfe{\x00}\x00", "document", "UTF-8"},
 	{"a cover key over 1024 bytes in under 1024 characters", `{"cover":{"key":"` + strings.Repeat("键", 342) + `"}}`, "cover.key", "1 to 1024 bytes of UTF-8 without control characters"},
@@ -142,8 +142,8 @@ func TestParseAlsoRefusesWhatNoSchemaCanSay(t *testing.T) {
 	if _, err := manifest.Parse([]byte(deep), manifest.KnownTargets()); err != nil {
 		t.Errorf("32 levels: %v", err)
 	}
-	if _, err := manifest.Parse([]byte(`{"description":"`+strings.Repeat("d", 4000)+`"}`+strings.Repeat(" ", 256<<10-4018)), nil); err != nil {
-		t.Errorf("exactly 256 KiB: %v", err)
+	if _, err := manifest.Parse([]byte(`{"description":"`+strings.Repeat("d", 4000)+`"}`+strings.Repeat(" ", 48<<10-4018)), nil); err != nil {
+		t.Errorf("exactly 48 KiB: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -106,25 +107,20 @@ func (p *platform) effect(app token.AppKey, old token.Token) (token.Token, error
 	return t, nil
 }
 
-// bench is a Keeper over a table in memory, with a login stored.
-type bench struct {
-	*clock
-	*platform
-	t      *testing.T
-	table  table.Table
-	cipher *token.Sealer
-	vault  *token.Vault
-	lose   func(op string) sqlite.Loss
-	log    *bytes.Buffer
+// engine is a database in memory that loses what lose says. Opening one is what costs; benches may share it.
+type engine struct {
+	db    *sqlite.DB
+	lose  func(op string) sqlite.Loss
+	users int
+	seal  *token.Sealer
 }
 
-func newBench(t *testing.T) *bench {
+func newEngine(t *testing.T) *engine {
 	t.Helper()
-	b := &bench{t: t, clock: &clock{t: start}, log: &bytes.Buffer{}, cipher: newSealer(t)}
-	b.platform = &platform{now: b.clock.now, life: time.Hour, rotate: true}
+	e := &engine{seal: newSealer(t)}
 	db, err := sqlite.OpenMemory(&sqlite.Options{Lose: func(op string) sqlite.Loss {
-		if b.lose != nil {
-			return b.lose(op)
+		if e.lose != nil {
+			return e.lose(op)
 		}
 		return sqlite.NotLost
 	}})
@@ -132,8 +128,55 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	b.table = db
-	b.vault = token.NewVault(db, b.cipher, b.clock.now)
+	e.db = db
+	return e
+}
+
+// folder is a part of a table with keys of its own.
+type folder struct {
+	table.Table
+	name string
+}
+
+func (f folder) in(k table.Key) table.Key { return table.Key{PK: f.name + k.PK, SK: k.SK} }
+
+func (f folder) Get(ctx context.Context, k table.Key) (table.Item, error) {
+	it, err := f.Table.Get(ctx, f.in(k))
+	it.PK = strings.TrimPrefix(it.PK, f.name)
+	return it, err
+}
+
+func (f folder) Put(ctx context.Context, it table.Item, v int64) (int64, error) {
+	it.Key = f.in(it.Key)
+	return f.Table.Put(ctx, it, v)
+}
+
+func (f folder) Delete(ctx context.Context, k table.Key, v int64) error {
+	return f.Table.Delete(ctx, f.in(k), v)
+}
+
+// bench is a Keeper over a table in memory, with a login stored.
+type bench struct {
+	*clock
+	*platform
+	*engine
+	t      *testing.T
+	table  table.Table
+	cipher *token.Sealer
+	vault  *token.Vault
+	log    *bytes.Buffer
+}
+
+func newBench(t *testing.T) *bench { t.Helper(); return newBenchOn(t, newEngine(t)) }
+
+func newBenchOn(t *testing.T, e *engine) *bench {
+	t.Helper()
+	e.users++
+	b := &bench{t: t, clock: &clock{t: start}, engine: e, log: &bytes.Buffer{}, cipher: e.seal}
+	b.platform = &platform{now: b.clock.now, life: time.Hour, rotate: true}
+	b.table = folder{e.db, fmt.Sprintf("%d/", e.users)}
+	b.lose = nil
+	b.vault = token.NewVault(b.table, b.cipher, b.clock.now)
 	if err := b.vault.PutApp(t.Context(), "douyin", token.AppKey{ID: "app-1", Secret: "secret-app"}); err != nil {
 		t.Fatal(err)
 	}

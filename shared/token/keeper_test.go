@@ -3,6 +3,7 @@ package token_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/table"
+	"github.com/vodlift/vodlift/shared/table/sqlite"
 	"github.com/vodlift/vodlift/shared/token"
 )
 
@@ -38,6 +40,27 @@ func TestFiftyWhoMeetOneExpiredTokenMakeOneRefresh(t *testing.T) {
 		if !b.works(tok) || tok.Version != refused+1 {
 			t.Fatalf("got %v version %d", tok, tok.Version)
 		}
+	}
+}
+
+func TestWorkDoneWhileTheLeaseWasTakenIsNotDoneAgain(t *testing.T) {
+	b := newBench(t)
+	gets := 0
+	b.lose = func(op string) sqlite.Loss {
+		if op == "Get" {
+			gets++
+		}
+		if gets == 2 { // the token was read, the lease not yet: another one takes, renews and releases it
+			b.lose = nil
+			if _, err := b.keeper(token.KeeperOptions{}).Renew(t.Context(), main, 1); err != nil {
+				t.Error(err)
+			}
+		}
+		return sqlite.NotLost
+	}
+	tok, err := b.keeper(token.KeeperOptions{}).Renew(t.Context(), main, 1)
+	if err != nil || !b.works(tok) || b.calls != 1 {
+		t.Errorf("got %v, %v after %d refreshes", tok, err, b.calls)
 	}
 }
 
@@ -214,10 +237,13 @@ func TestANewerLoginDuringARefreshWins(t *testing.T) {
 				t.Error(err)
 			}
 			return tok, err
-		})}, &token.KeeperOptions{Now: b.clock.now, Sleep: b.clock.sleep})
+		})}, &token.KeeperOptions{Now: b.clock.now, Sleep: b.clock.sleep, Log: slog.New(slog.NewJSONHandler(b.log, nil))})
 		tok, err := k.Renew(t.Context(), main, 1)
 		if err != nil || tok.Grant != "g2" || !b.works(tok) || b.load().Access != tok.Access {
 			t.Errorf("refused %v: got %v, %v", refused, tok, err)
+		}
+		if strings.Contains(b.log.String(), "alarm") {
+			t.Errorf("refused %v: nothing is wrong, but: %s", refused, b.log)
 		}
 	}
 }

@@ -138,8 +138,9 @@ func (m *model) check() {
 }
 
 func TestModelAGoodTokenIsNeverLostInSilence(t *testing.T) {
+	e := newEngine(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{bench: newBench(t), rt: rt, grants: 1, grant: "g1", version: 1}
+		m := &model{bench: newBenchOn(t, e), rt: rt, grants: 1, grant: "g1", version: 1}
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			m.step(0)
 			m.check()

@@ -25,8 +25,8 @@ type Ingested struct {
 	Reason      string   `json:"reason,omitempty"` // why nothing was started
 }
 
-// maxSidecar is what a manifest may weigh; manifest.Parse refuses more.
-const maxSidecar = 256 << 10
+// maxSidecar is what a manifest may weigh. A revision is one item of the table, so it has to be well under 64 KB.
+const maxSidecar = manifest.MaxBytes
 
 // Ingest takes an object that was created in the bucket: a video, or the sidecar of one. The same event twice, late or
 // out of order has the same end.

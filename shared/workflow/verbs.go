@@ -179,7 +179,7 @@ func (w *Workflow) LoggedIn(ctx context.Context, a upload.Account) (int, error) 
 // HeldUploads lists what waits for a person, over all accounts of the routes.
 func (w *Workflow) HeldUploads(ctx context.Context, limit int) ([]state.Upload, error) {
 	var out []state.Upload
-	for _, a := range w.accounts() {
+	for _, a := range w.Accounts() {
 		us, err := w.Ledger.ByStatus(ctx, a, upload.Held, limit-len(out))
 		if err != nil {
 			return out, err
@@ -191,8 +191,8 @@ func (w *Workflow) HeldUploads(ctx context.Context, limit int) ([]state.Upload, 
 	return out, nil
 }
 
-// accounts lists every account that a route names, once.
-func (w *Workflow) accounts() []upload.Account {
+// Accounts lists every account that a route names, once.
+func (w *Workflow) Accounts() []upload.Account {
 	var out []upload.Account
 	seen := map[upload.Account]bool{}
 	for _, r := range w.Routes {

@@ -63,7 +63,7 @@ func (s *Server) admit(r *http.Request, c call) (caller, result) {
 	if !found {
 		return caller{}, fail(c.family, tokenInvalid, "")
 	}
-	if r := s.checkApp(c, app, inQuery, inHeader); r.failed() {
+	if r := s.checkApp(c, app, value, inQuery, inHeader); r.failed() {
 		return caller{}, r
 	}
 	if acct.Revoked { // ref. A.2: "the access_token then dies at once"
@@ -104,8 +104,9 @@ func (s *Server) generationFits(c call, a App) bool {
 	return c.family == familyOf(a.Generation)
 }
 
-// checkApp: generation, place of the token, state of the app.
-func (s *Server) checkApp(c call, app App, inQuery, inHeader string) result {
+// checkApp: generation, place of the token, state of the app. value is the token that was looked up: it must be the one in
+// the app's own place, even where a second one elsewhere is let pass.
+func (s *Server) checkApp(c call, app App, value, inQuery, inHeader string) result {
 	if !s.generationFits(c, app) {
 		return fail(c.family, unknownURI, "") // ref. C: wrong path or generation
 	}
@@ -113,7 +114,7 @@ func (s *Server) checkApp(c call, app App, inQuery, inHeader string) result {
 	if app.Auth == Query {
 		right, wrong = inQuery, inHeader
 	}
-	if right == "" || (wrong != "" && s.o.Readings.TokenInBoth == "refuse") {
+	if right != value || (wrong != "" && s.o.Readings.TokenInBoth == "refuse") {
 		return fail(c.family, tokenInvalid, "") // ref. A.3: two independent settings, no mixtures
 	}
 	if code := conditionCodes()[s.st.Apps[app.ClientKey]][c.family]; code != 0 {

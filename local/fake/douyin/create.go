@@ -105,9 +105,9 @@ func (s *Server) checkCreate(c call, who caller, b createBody) result {
 	case b.VideoID == "": // ref. A.7: required
 		return bad("video_id is required")
 	case s.textLength(b.Text) > s.o.Limits.Text: // ref. A.6, C; code assumed
-		return bad("text is longer than %d characters", s.o.Limits.Text)
+		return failAs(s.o.Readings.TextCode, c.family, "text is longer than %d characters", s.o.Limits.Text)
 	case b.anchors() > 1: // ref. A.7: one kind of anchor at a time
-		return bad("more than one kind of anchor")
+		return failAs(s.o.Readings.AnchorCode, c.family, "more than one kind of anchor")
 	case b.ArticleID != "" || b.ArticleTitle != "": // ref. A.7: listed as not open
 		return bad("article is not open")
 	case b.CoverTsp != nil && *b.CoverTsp < 0:
@@ -140,7 +140,7 @@ func (s *Server) checkVideo(c call, who caller, id string) result {
 		return fail(c.family, videoInvalid, "")
 	}
 	if v.Posts > 0 && s.o.Readings.ReusedVideo == "refuse" { // one video_id serves one create
-		return fail(c.family, videoInvalid, "")
+		return failCode(s.o.Readings.ReusedVideoCode)
 	}
 	if v.Posts == 0 && s.o.Now().Sub(v.Created) >= s.o.Limits.UnusedVideoLife {
 		return fail(c.family, videoInvalid, "")

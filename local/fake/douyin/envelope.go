@@ -72,6 +72,15 @@ func fail(f family, p problem, format string, args ...any) result {
 	return r
 }
 
+// failAs is fail with a parameter error, under another code where a reading names one (0: none).
+func failAs(code int, f family, format string, args ...any) result {
+	r := fail(f, paramInvalid, format, args...)
+	if code != 0 {
+		r.code = code
+	}
+	return r
+}
+
 func failCode(code int) result { return result{code: code, text: meaning(code)} }
 
 // failed reports whether the call was refused.

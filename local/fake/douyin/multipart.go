@@ -15,8 +15,8 @@ import (
 type fileRule struct {
 	field    string
 	limit    int64
-	over     problem // when the file is larger than limit
-	prefix   string  // the part's own Content-Type begins with it; empty: anything goes
+	over     result // when the file is larger than limit
+	prefix   string // the part's own Content-Type begins with it; empty: anything goes
 	family   family
 	readings Readings
 }
@@ -40,12 +40,8 @@ func (s *Server) receive(r *http.Request, rule fileRule) (*fake.Scratch, string,
 	bad := func(format string, args ...any) (*fake.Scratch, string, result) {
 		return nil, "", fail(rule.family, paramInvalid, format, args...)
 	}
-	if r.ContentLength < 0 && rule.readings.ChunkedBody == "refuse" { // ref. A.4: chunked encoding unconfirmed
-		a := fake.HTML(http.StatusLengthRequired)
-		return nil, "", result{raw: &a}
-	}
 	if r.ContentLength > rule.limit+MiB { // far over: no need to read it
-		return nil, "", fail(rule.family, rule.over, "")
+		return nil, "", rule.over
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" { // ref. S0
@@ -81,6 +77,13 @@ func (s *Server) receive(r *http.Request, rule fileRule) (*fake.Scratch, string,
 			return nil, "", res
 		}
 	}
+	// The closing boundary is not the end of the request: a gateway hands on only what arrived whole.
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		if file != nil {
+			file.Drop()
+		}
+		return nil, "", result{abort: true}
+	}
 	if file == nil { // ref. C: missing video field, empty body
 		return bad("the file field %s is required", rule.field)
 	}
@@ -102,7 +105,7 @@ func (s *Server) receivePart(part *multipart.Part, rule fileRule, body *watched)
 		}
 		return nil, result{abort: true}
 	case errors.Is(err, fake.ErrTooLarge):
-		return nil, fail(rule.family, rule.over, "")
+		return nil, rule.over
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, fail(rule.family, paramInvalid, "malformed multipart body")
 	case err != nil:

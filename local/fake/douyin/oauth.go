@@ -93,6 +93,7 @@ func (s *Server) grant(clientKey, openID string, scopes []string) *account {
 		s.st.Accounts[openID] = acct
 	}
 	acct.ClientKey, acct.Scopes, acct.Revoked, acct.Renewals, acct.Expired = clientKey, slices.Clone(scopes), false, 0, nil
+	acct.Former = tokenLife{}
 	acct.Access = tokenLife{s.token("act."), now.Add(s.o.Limits.AccessLife)}
 	acct.Refresh = tokenLife{s.token("rft."), now.Add(s.o.Limits.RefreshLife)}
 	return acct
@@ -131,10 +132,21 @@ func (s *Server) refreshToken(r *http.Request, _ call) result {
 		"scope": scopeList(acct.Scopes)}))
 }
 
-// findRefresh: dead, unknown, revoked and foreign refresh tokens are all 10010 (ref. C).
+// findRefresh: dead, unknown, revoked and foreign refresh tokens are all 10010 (ref. C). With the reading "works" the one
+// before the last renewal serves until its successor is first used.
 func (s *Server) findRefresh(app App, value string) (*account, result) {
+	now := s.o.Now()
 	for _, a := range s.st.Accounts {
-		if a.Refresh.Value == value && a.ClientKey == app.ClientKey && !a.Revoked && a.Refresh.live(s.o.Now()) {
+		if a.ClientKey != app.ClientKey || a.Revoked {
+			continue
+		}
+		if a.Refresh.Value == value && a.Refresh.live(now) {
+			if s.o.Readings.RenewedToken == "works" {
+				a.Former = tokenLife{}
+			}
+			return a, result{}
+		}
+		if s.o.Readings.RenewedToken == "works" && a.Former.Value == value && a.Former.live(now) {
 			return a, result{}
 		}
 	}
@@ -164,8 +176,11 @@ func (s *Server) renewRefreshToken(r *http.Request, _ call) result {
 		return fail(oauthCall, renewalsSpent, "")
 	}
 	acct.Renewals++
-	acct.Refresh = tokenLife{s.token("rft."), s.o.Now().Add(s.o.Limits.RefreshLife)}
-	return s.saved(ok(object{"refresh_token": acct.Refresh.Value, "expires_in": str(s.o.Limits.RefreshLife)}))
+	if form.Get("refresh_token") == acct.Refresh.Value {
+		acct.Former = acct.Refresh
+	}
+	acct.Refresh = tokenLife{s.token("rft."), s.o.Now().Add(s.o.Limits.RenewedLife)}
+	return s.saved(ok(object{"refresh_token": acct.Refresh.Value, "expires_in": str(s.o.Limits.RenewedLife)}))
 }
 
 // str is a life in seconds as a JSON string.

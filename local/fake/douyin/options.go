@@ -52,6 +52,7 @@ type Limits struct {
 	CodeLife        time.Duration // 10 min
 	AccessLife      time.Duration // 15 d
 	RefreshLife     time.Duration // 30 d
+	RenewedLife     time.Duration // of a renewed refresh token; RefreshLife (ref. A.2: samples say 86400, trust the field)
 	Renewals        int           // 5
 	ClientLife      time.Duration // 2 h
 	ClientGrace     time.Duration // 5 min
@@ -70,7 +71,10 @@ type Readings struct {
 	ReusedVideo     string // "refuse" with 2190007, "duplicate": a second post (ref. A.8, C)
 	ShortLastPart   string // "accept", "refuse" (ref. A.6)
 	PartContentType string // "check" as for a single upload, "ignore" (ref. A.5)
-	ChunkedBody     string // "refuse", "accept" a body without Content-Length (ref. A.4)
+	PartOrder       string // "any", "ascending": part n only after part n-1 (ref. A.5: a free order is implied)
+	PartZero        string // "refuse", "accept" part_number 0 (ref. C)
+	ChunkedBody     string // "refuse", "accept" a body without Content-Length, on any call (ref. A.4)
+	RenewedToken    string // "dead", "works": the old refresh token until the new one is used (ref. A.2, lost answer)
 	TokenInBoth     string // "refuse", "accept" a token in query and header at once (ref. A.3)
 	LegacyDelete    string // "refuse", "accept" /video/delete/ from a v1 app (ref. A.3)
 	DurationAt      string // "upload", "create": where a video over 15 min is refused (ref. C)
@@ -81,6 +85,10 @@ type Readings struct {
 	OAuthMessage    string // "error", "none": the message of a failed OAuth call (ref. A.2)
 	ContentTypeCode int    // 2100005: code of "unsupported content type" (ref. A.4)
 	DeadUploadCode  int    // parameter error of the generation: code of a dead upload_id (ref. A.5)
+	PartCode        int    // parameter error: code of a part's wrong size, number or order (ref. C)
+	TextCode        int    // parameter error: code of a text that is too long (ref. C)
+	AnchorCode      int    // parameter error: code of two kinds of anchor (ref. C)
+	ReusedVideoCode int    // 2190007: code of a second create with a video_id (ref. C, "half")
 }
 
 // Options configure a Server. The zero value is one app, v1 with the token in the header, in a temporary folder.
@@ -157,8 +165,19 @@ func (o Options) withDefaults() (Options, error) {
 		}
 		seen[a.ClientKey] = true
 	}
-	err := o.Readings.fill()
-	return o, err
+	return o, errors.Join(o.Readings.fill(), o.Limits.validate())
+}
+
+// validate refuses figures under which no upload could ever succeed.
+func (l Limits) validate() error {
+	least := min(l.SingleUpload, l.PartMin, l.PartMax, l.Whole, l.CoverImage, int64(l.Parts), int64(l.Text), int64(l.PostsPerDay),
+		int64(l.ListCount), int64(l.Renewals), int64(l.ClientCalls))
+	shortest := min(l.Duration, l.CodeLife, l.AccessLife, l.RefreshLife, l.RenewedLife, l.ClientLife, l.ClientGrace, l.ClientWindow,
+		l.UploadLife, l.UnusedVideoLife)
+	if least < 0 || shortest < 0 || l.PartMin > l.PartMax || l.PartMax > l.Whole {
+		return fmt.Errorf("fake douyin: limits %+v: negative, or part_min > part_max > whole", l)
+	}
+	return nil
 }
 
 func (l Limits) withDefaults() Limits { // SingleUpload and CoverImage depend on the generation: see singleLimit
@@ -173,6 +192,7 @@ func (l Limits) withDefaults() Limits { // SingleUpload and CoverImage depend on
 	setDefault(&l.CodeLife, 10*time.Minute)
 	setDefault(&l.AccessLife, 15*24*time.Hour)
 	setDefault(&l.RefreshLife, 30*24*time.Hour)
+	setDefault(&l.RenewedLife, l.RefreshLife)
 	setDefault(&l.Renewals, 5)
 	setDefault(&l.ClientLife, 2*time.Hour)
 	setDefault(&l.ClientGrace, 5*time.Minute)
@@ -202,6 +222,7 @@ func (l Limits) coverLimit(g Generation) int64 {
 // fill sets defaults and refuses words that are neither reading.
 func (r *Readings) fill() error {
 	setDefault(&r.ContentTypeCode, 2100005)
+	setDefault(&r.ReusedVideoCode, videoInvalid.code(legacyCall))
 	var err error
 	for _, w := range []struct {
 		name  string
@@ -214,7 +235,10 @@ func (r *Readings) fill() error {
 		{"ReusedVideo", &r.ReusedVideo, [2]string{"refuse", "duplicate"}},
 		{"ShortLastPart", &r.ShortLastPart, [2]string{"accept", "refuse"}},
 		{"PartContentType", &r.PartContentType, [2]string{"check", "ignore"}},
+		{"PartOrder", &r.PartOrder, [2]string{"any", "ascending"}},
+		{"PartZero", &r.PartZero, [2]string{"refuse", "accept"}},
 		{"ChunkedBody", &r.ChunkedBody, [2]string{"refuse", "accept"}},
+		{"RenewedToken", &r.RenewedToken, [2]string{"dead", "works"}},
 		{"TokenInBoth", &r.TokenInBoth, [2]string{"refuse", "accept"}},
 		{"LegacyDelete", &r.LegacyDelete, [2]string{"refuse", "accept"}},
 		{"DurationAt", &r.DurationAt, [2]string{"upload", "create"}},

@@ -25,7 +25,7 @@ func (s *Server) partInit(r *http.Request, c call) result {
 	s.dropDeadSessions()
 	ses := &session{ID: s.uploadID(), ClientKey: who.app.ClientKey, OpenID: who.acct.OpenID, Created: s.o.Now(),
 		Folder: fmt.Sprintf("s%08d", s.seq()), parts: map[int]int64{}}
-	if err := os.Mkdir(s.path("parts", ses.Folder), 0o700); err != nil {
+	if err := fake.Mkdir(s.path("parts", ses.Folder), !s.temp); err != nil {
 		return gatewayError()
 	}
 	s.st.Sessions[ses.ID] = ses
@@ -60,11 +60,12 @@ func (s *Server) openSession(c call, who caller) (*session, result) {
 func (s *Server) young(ses *session) bool { return s.o.Now().Sub(ses.Created) < s.o.Limits.UploadLife }
 
 func (s *Server) deadUpload(c call) result {
-	res := fail(c.family, paramInvalid, "upload_id is invalid")
-	if code := s.o.Readings.DeadUploadCode; code != 0 {
-		res = result{code: code, text: "upload_id is invalid"}
-	}
-	return res
+	return failAs(s.o.Readings.DeadUploadCode, c.family, "upload_id is invalid")
+}
+
+// badPart refuses a part for its size, number or order; the code is assumed (ref. C, Readings.PartCode).
+func (s *Server) badPart(c call, format string, args ...any) result {
+	return failAs(s.o.Readings.PartCode, c.family, format, args...)
 }
 
 // partUpload takes one part (ref. A.5.2). The answer holds no etag, hash or offset.
@@ -73,7 +74,7 @@ func (s *Server) partUpload(r *http.Request, c call) result {
 	if res.failed() {
 		return res
 	}
-	rule := fileRule{field: "video", limit: s.o.Limits.PartMax, over: paramInvalid, family: c.family, readings: s.o.Readings}
+	rule := fileRule{field: "video", limit: s.o.Limits.PartMax, over: s.badPart(c, "part is too large"), family: c.family, readings: s.o.Readings}
 	if s.o.Readings.PartContentType == "check" { // ref. A.5: unconfirmed here
 		rule.prefix = "video/"
 	}
@@ -121,9 +122,13 @@ func (s *Server) enterPart(r *http.Request, c call) (caller, *session, int, resu
 	if res.failed() {
 		return who, nil, 0, res
 	}
+	first := 1 // ref. A.5
+	if s.o.Readings.PartZero == "accept" {
+		first = 0
+	}
 	n, err := strconv.Atoi(c.query.Get("part_number"))
-	if err != nil || strconv.Itoa(n) != c.query.Get("part_number") || n < 1 || n > s.o.Limits.Parts { // ref. A.5: from 1; C: part_number 0; A.6: number of parts
-		return who, nil, 0, fail(c.family, paramInvalid, "part_number is invalid")
+	if err != nil || strconv.Itoa(n) != c.query.Get("part_number") || n < first || n > s.o.Limits.Parts { // ref. C: part_number 0; A.6: number of parts
+		return who, nil, 0, s.badPart(c, "part_number is invalid")
 	}
 	return who, ses, n, result{}
 }
@@ -135,17 +140,20 @@ func (s *Server) checkPart(c call, ses *session, number int, size int64) result 
 	for n, have := range ses.parts {
 		if n == number {
 			if s.o.Readings.RepeatedPart == "refuse" {
-				return fail(c.family, paramInvalid, "part_number was uploaded before")
+				return s.badPart(c, "part_number was uploaded before")
 			}
 			continue
 		}
 		total += have
 		if n > number && size < s.o.Limits.PartMin {
-			return fail(c.family, paramInvalid, "part is too small")
+			return s.badPart(c, "part is too small")
 		}
 	}
+	if _, before := ses.parts[number-1]; s.o.Readings.PartOrder == "ascending" && number > 1 && !before {
+		return s.badPart(c, "part_number is out of order")
+	}
 	if size < s.o.Limits.PartMin && s.o.Readings.ShortLastPart == "refuse" {
-		return fail(c.family, paramInvalid, "part is too small")
+		return s.badPart(c, "part is too small")
 	}
 	if total > s.o.Limits.Whole {
 		return fail(c.family, paramInvalid, "video is too large")
@@ -210,10 +218,10 @@ func (s *Server) checkParts(c call, ses *session) result {
 	last := numbers[len(numbers)-1]
 	for _, n := range numbers {
 		if n != last && ses.parts[n] < s.o.Limits.PartMin {
-			return fail(c.family, paramInvalid, "part %d is too small", n)
+			return s.badPart(c, "part %d is too small", n)
 		}
 	}
-	if s.o.Readings.MissingParts == "refuse" && last != len(numbers) {
+	if s.o.Readings.MissingParts == "refuse" && (numbers[0] > 1 || last-numbers[0]+1 != len(numbers)) {
 		return fail(c.family, paramInvalid, "parts are missing")
 	}
 	return result{}

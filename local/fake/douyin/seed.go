@@ -207,24 +207,39 @@ func (s *Server) Requests(n int64) []fake.Request { return s.panel.Requests(n) }
 // Counters sums up requests per operation.
 func (s *Server) Counters() map[string]fake.Counter { return s.panel.Counters() }
 
-// spoilToken is the panel's hook for Fault.Token. OAuth calls carry no open_id: there the refresh token names the account.
+// spoilToken is the panel's hook for Fault.Token. A call that names no account we know spoils nothing.
 func (s *Server) spoilToken(_, openID, what string, r *http.Request) error {
-	if openID == "" && isType(r, "application/x-www-form-urlencoded") && r.ParseForm() == nil {
-		s.mu.Lock()
-		for _, a := range s.st.Accounts {
-			if value := r.PostForm.Get("refresh_token"); value != "" && a.Refresh.Value == value {
-				openID = a.OpenID
-			}
-		}
-		s.mu.Unlock()
+	s.mu.Lock()
+	if openID == "" {
+		openID = s.oauthAccount(r)
 	}
+	known := s.st.Accounts[openID] != nil
+	s.mu.Unlock()
 	switch {
-	case openID == "":
+	case !known:
 		return nil
 	case what == fake.TokenExpire:
-		return s.change(openID, func(a *account) { a.Access.Expires = s.o.Now() })
+		return s.ExpireAccess(openID)
 	case what == fake.TokenRevoke:
 		return s.Revoke(openID)
 	}
 	return s.Rotate(openID)
+}
+
+// oauthAccount is whom an OAuth call is about, by its code or its refresh token, which after the effect of a renewal is
+// the former one. Called with s.mu held.
+func (s *Server) oauthAccount(r *http.Request) string {
+	if !isType(r, "application/x-www-form-urlencoded") || r.ParseForm() != nil {
+		return ""
+	}
+	if code := s.st.Codes[r.PostForm.Get("code")]; code != nil {
+		return code.OpenID
+	}
+	value := r.PostForm.Get("refresh_token")
+	for _, a := range s.st.Accounts {
+		if value != "" && (a.Refresh.Value == value || a.Former.Value == value) {
+			return a.OpenID
+		}
+	}
+	return ""
 }

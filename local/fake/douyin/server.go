@@ -54,7 +54,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.panel = fake.NewPanel(fake.PanelOptions{Key: o.ControlKey, Now: o.Now, Ring: o.Ring}, fake.Hooks{
 		Ops: Ops(), Secrets: []string{"access_token", "upload_id", "client_secret", "code", "refresh_token", "state"},
-		Effects: s.Effects, Refuse: s.refuse, Names: ProblemNames(), Token: s.spoilToken,
+		Effects: s.Effects, Refuse: s.refuse, Names: ProblemNames(), NoUser: oauthOps(), Token: s.spoilToken,
 		Shape: func(raw json.RawMessage) error { _, err := parseShape(raw); return err },
 	})
 	return s, nil
@@ -138,6 +138,15 @@ func Ops() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// oauthOps are the operations whose requests carry no open_id.
+func oauthOps() []string {
+	var out []string
+	for _, r := range oauthRoutes() {
+		out = append(out, r.op)
+	}
+	return out
+}
+
 // ServeHTTP answers one call of the platform, or a control call under /_fake/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, fake.Prefix) {
@@ -156,6 +165,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		if s.brokenNow() {
 			return s.write(rt.family, gatewayError(), shape)
+		}
+		if r.ContentLength < 0 && s.o.Readings.ChunkedBody == "refuse" { // ref. A.4: unconfirmed; a gateway would treat all calls alike
+			fake.Drain(r, drainLimit)
+			return fake.HTML(http.StatusLengthRequired)
 		}
 		if queryErr != nil { // ref. C "bad query"
 			fake.Drain(r, drainLimit)

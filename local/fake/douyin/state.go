@@ -46,6 +46,7 @@ type account struct {
 	Scopes    []string  `json:"scopes"`
 	Access    tokenLife `json:"access"`
 	Refresh   tokenLife `json:"refresh"`
+	Former    tokenLife `json:"former"` // the refresh token before the last renewal
 	Renewals  int       `json:"renewals"`
 	Revoked   bool      `json:"revoked,omitempty"`
 	Expired   []string  `json:"expired,omitempty"` // newest access tokens that ran out and were replaced
@@ -122,7 +123,7 @@ type post struct {
 // load reads the folder, or makes it new.
 func (s *Server) load() error {
 	for _, dir := range []string{s.o.Dir, s.path("parts"), s.path("assets"), s.path("incoming")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
+		if err := fake.Mkdir(dir, !s.temp); err != nil {
 			return err
 		}
 	}
@@ -146,7 +147,7 @@ func (s *Server) load() error {
 			return err
 		}
 	}
-	return s.dropOrphanFolders()
+	return errors.Join(s.dropOrphanFolders(), s.dropOrphanAssets())
 }
 
 func (st *state) fillMaps() {
@@ -198,6 +199,17 @@ func (s *Server) dropOrphanFolders() error {
 	for _, e := range entries {
 		if !slices.Contains(open, e.Name()) {
 			err = errors.Join(err, os.RemoveAll(s.path("parts", e.Name())))
+		}
+	}
+	return err
+}
+
+// dropOrphanAssets removes videos whose bytes were kept a moment before a crash and that no answer ever named.
+func (s *Server) dropOrphanAssets() error {
+	entries, err := os.ReadDir(s.path("assets"))
+	for _, e := range entries {
+		if s.st.Videos[e.Name()] == nil {
+			err = errors.Join(err, os.Remove(s.path("assets", e.Name())))
 		}
 	}
 	return err

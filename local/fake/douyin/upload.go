@@ -13,7 +13,7 @@ func (s *Server) upload(r *http.Request, c call) result {
 	if res.failed() {
 		return res
 	}
-	file, name, res := s.receive(r, fileRule{field: "video", limit: s.o.Limits.singleLimit(who.app.Generation), over: tooLarge,
+	file, name, res := s.receive(r, fileRule{field: "video", limit: s.o.Limits.singleLimit(who.app.Generation), over: fail(c.family, tooLarge, ""),
 		prefix: "video/", family: c.family, readings: s.o.Readings})
 	if res.failed() {
 		return res
@@ -71,7 +71,7 @@ func (s *Server) imageUpload(r *http.Request, c call) result {
 	if res.failed() {
 		return res
 	}
-	file, _, res := s.receive(r, fileRule{field: "image", limit: s.o.Limits.coverLimit(who.app.Generation), over: tooLarge,
+	file, _, res := s.receive(r, fileRule{field: "image", limit: s.o.Limits.coverLimit(who.app.Generation), over: fail(c.family, tooLarge, ""),
 		prefix: "image/", family: c.family, readings: s.o.Readings})
 	if res.failed() {
 		return res

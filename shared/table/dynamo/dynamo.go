@@ -54,11 +54,6 @@ type DB struct {
 
 var _ table.Table = (*DB)(nil)
 
-// NewClient makes a client that sends every request once: whether and when to repeat is decided above the table.
-func NewClient(cfg aws.Config, optFns ...func(*dynamodb.Options)) *dynamodb.Client {
-	return dynamodb.NewFromConfig(cfg, append([]func(*dynamodb.Options){func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} }}, optFns...)...)
-}
-
 // New makes the engine over the table of that name; client comes from NewClient.
 func New(client *dynamodb.Client, name string, o *Options) *DB {
 	d := &DB{client: client, name: name}

@@ -119,7 +119,8 @@ func (t *transaction) judge(ctx context.Context, reasons []types.CancellationRea
 		}
 	}
 	if failed < 0 || len(reasons) != len(t.ops)+t.extra() {
-		return false, classify(t.op, fmt.Errorf("a cancelled transaction without reasons: %w", cause), true)
+		// Cancelled means without effect; why is not said, so a repeat may find out.
+		return false, &fault.Error{Kind: fault.Retryable, Op: t.op, Effect: fault.EffectNone, Err: fmt.Errorf("a cancelled transaction without reasons: %w", cause)}
 	}
 	if refusal < 0 {
 		return false, t.cancelled(reasons[failed], cause)

@@ -306,7 +306,7 @@ func TestIndexChangesThatLagSurviveARestart(t *testing.T) {
 
 // TestManyUploadsAtOnce is the load of 200 publications: each writer has an item of its own and all share one pool.
 func TestManyUploadsAtOnce(t *testing.T) {
-	const uploads, writes = 200, 20
+	const uploads, writes = 200, 4
 	db := open(t, filepath.Join(t.TempDir(), "t.db"), nil)
 	var wg sync.WaitGroup
 	for u := range uploads {

@@ -74,8 +74,15 @@ func inMemory(t testing.TB) tabletest.Harness {
 	})
 }
 
-func TestContractOnDisk(t *testing.T)   { tabletest.Run(t, onDisk) }
-func TestContractInMemory(t *testing.T) { tabletest.Run(t, inMemory) }
+func TestContractOnDisk(t *testing.T) {
+	t.Parallel()
+	tabletest.Run(t, onDisk)
+}
+
+func TestContractInMemory(t *testing.T) {
+	t.Parallel()
+	tabletest.Run(t, inMemory)
+}
 
 func BenchmarkOnDisk(b *testing.B)   { tabletest.RunBenchmarks(b, onDisk) }
 func BenchmarkInMemory(b *testing.B) { tabletest.RunBenchmarks(b, inMemory) }

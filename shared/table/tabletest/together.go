@@ -103,7 +103,7 @@ var togetherRules = []rule{
 				}
 			})
 		}
-		for i := range 60 {
+		for i := range 30 {
 			busy(s, func() error { return s.a.Transact(s.Context(), "", write(i)) })
 		}
 		close(stop)

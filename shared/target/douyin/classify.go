@@ -68,6 +68,7 @@ func (q request) refused(env envelope, r reply, now time.Time) *fault.Error {
 	switch {
 	case row.SessionLost && (q.step == StepPart || q.step == StepComplete):
 		f.Err = fmt.Errorf("%w (or %w)", target.ErrSessionLost, f.Err)
+		f.Actor, f.Action = fault.ActorUs, "A new session is opened and the file sent again; if that is refused too, compare the part with the reference."
 	case row.AssetSpent && q.step == StepCreate:
 		f.Err = fmt.Errorf("%w: %w", target.ErrAssetSpent, f.Err)
 	}

@@ -21,9 +21,6 @@ var small = upload.Limits{MaxSize: 1 << 26, OneRequest: 1000, MinPart: 2000, Min
 
 func harness(o memtarget.Options) func(testing.TB) targettest.Harness {
 	o.Limits = small
-	if o.Limits.InOrder = false; o.Keep {
-		o.Keep = true
-	}
 	return func(testing.TB) targettest.Harness {
 		kept := o
 		kept.Keep = true

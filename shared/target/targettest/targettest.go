@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -253,8 +254,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // shown is every way in which a value could be printed.
 func shown(v any) string {
 	s := fmt.Sprintf("%v %+v %#v %s", v, v, v, v)
-	if l, ok := v.(interface{ LogValue() any }); ok {
-		s += fmt.Sprint(l.LogValue())
+	if l, ok := v.(slog.LogValuer); ok {
+		s += l.LogValue().String()
 	}
 	return s
 }
@@ -270,4 +271,3 @@ func (s *suite) noSecret(t testing.TB, where, text string) {
 }
 
 var errOpen = fault.New(fault.Retryable, "targettest.Open", "this reader cannot be opened")
-

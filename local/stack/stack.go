@@ -1,0 +1,335 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vodlift/vodlift/local/bucket"
+	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
+	"github.com/vodlift/vodlift/local/gateway"
+	"github.com/vodlift/vodlift/local/scheduler"
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/source/s3source"
+	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table/sqlite"
+	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/transport"
+	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/wire"
+	"github.com/vodlift/vodlift/shared/workflow"
+)
+
+// Inbox is the bucket that videos are dropped into.
+const Inbox = "inbox"
+
+// DemoAccount is the one account of the demo.
+const DemoAccount upload.Account = "douyin/main"
+
+// Options of a stack.
+type Options struct {
+	Dir    string // the data folder
+	Kind   Kind
+	API    string // address of the API; default 127.0.0.1:0
+	Bucket string // address of the bucket; default 127.0.0.1:0
+	Log    *slog.Logger
+	// Tune, for tests, changes the engines before they are wired.
+	Tune func(*MachineOptions)
+	// FakeDouyin, for tests, changes the demo's fake before it is made.
+	FakeDouyin func(*fakedouyin.Options)
+}
+
+// Stack is a running one-machine vodlift.
+type Stack struct {
+	*Machine
+	Running  Running
+	Identity Identity
+	Bucket   *bucket.Gateway
+	Douyin   *fakedouyin.Server // nil in a real folder
+
+	folder   *folder
+	table    *sqlite.DB
+	log      *slog.Logger
+	progress sync.Map // upload id -> *atomic.Int64, bytes sent since the start
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	failed   chan error
+}
+
+// Settings are config.json of a real data folder.
+type Settings struct {
+	Routes json.RawMessage `json:"routes"` // as manifest.ParseRoutes reads them
+	Douyin douyin.Config   `json:"douyin"`
+}
+
+const settingsFile = "config.json"
+
+// Open starts everything and returns when it serves. Unfinished uploads of an earlier process go on at once.
+func Open(ctx context.Context, o Options) (_ *Stack, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	f, err := openFolder(o.Dir, o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Stack{folder: f, Identity: f.id, log: o.Log, cancel: cancel, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if s.table, err = sqlite.Open(f.path("table.db"), nil); err != nil {
+		return s, err
+	}
+	keys, err := token.FileKey(f.path("seal.key"), nil)
+	if err != nil {
+		return s, err
+	}
+	s.Bucket, err = bucket.Open(ctx, bucket.Options{
+		Dir: f.path("bucket"), Addr: orAny(o.Bucket), AccessKey: f.id.BucketAccess, SecretKey: f.id.BucketSecret,
+		Region: region, Account: accountID, Buckets: []string{Inbox}, OnEvent: s.dropped, Log: o.Log,
+	})
+	if err != nil {
+		return s, err
+	}
+	s.Running = Running{PID: os.Getpid(), Kind: o.Kind, Bucket: s.Bucket.Endpoint(), Region: s.Bucket.Region(), Inbox: Inbox}
+	mo := MachineOptions{Inbox: Inbox, Engines: wire.Engines{
+		Table: s.table, Cipher: token.NewSealer(keys, nil), Source: s3source.New(s.Bucket.Client(nil)),
+		Outside: outbox{o.Log}, Log: o.Log, Progress: s.count, Steps: workflow.Settings{Inbox: Inbox},
+	}}
+	if err := s.kind(run, o, &mo); err != nil {
+		return s, err
+	}
+	if o.Tune != nil {
+		o.Tune(&mo)
+	}
+	if s.Machine, err = NewMachine(mo); err != nil {
+		return s, err
+	}
+	if err := s.seed(ctx); err != nil {
+		return s, err
+	}
+	if err := s.serve(run, o); err != nil {
+		return s, err
+	}
+	return s, s.recover(ctx, run)
+}
+
+func orAny(addr string) string {
+	if addr == "" {
+		return "127.0.0.1:0"
+	}
+	return addr
+}
+
+// kind sets what differs between the demo and a real folder.
+func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
+	e := &mo.Engines
+	if o.Kind == Real {
+		var set Settings
+		err := readJSON(s.folder.path(settingsFile), &set)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if len(set.Routes) > 0 {
+			if e.Routes, err = manifest.ParseRoutes(set.Routes, manifest.KnownTargets()); err != nil {
+				return err
+			}
+		}
+		e.Douyin = set.Douyin
+		e.HTTP = transport.New(transport.Options{Hosts: []string{"open.douyin.com"}, MaxResponse: 4 << 20, Log: o.Log})
+		return nil
+	}
+	addr, err := s.fakes(run, o)
+	if err != nil {
+		return err
+	}
+	s.Running.Douyin = addr
+	// Small parts and ranges, so that even the sample fans out; waits of seconds.
+	e.Douyin = douyin.Config{BaseURL: addr, Generation: douyin.V1, Auth: douyin.Header, OneRequest: demoPart, WantPart: demoPart}
+	e.HTTP = transport.New(transport.Options{AllowLoopback: true, MaxResponse: 4 << 20, Log: o.Log})
+	e.Routes = manifest.Routes{{Bucket: Inbox, Accounts: []upload.Account{DemoAccount}, Sidecar: manifest.SidecarOptional}}
+	e.Steps = workflow.Settings{
+		Plan: upload.Settings{MinRange: demoPart}, Inbox: Inbox,
+		Looks: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, PollFirst: time.Second, PollMost: 8 * time.Second,
+		SettleRest: 20 * time.Second, AnswerLimit: 10 * time.Second, RetryPark: 2 * time.Second, SlotPoll: time.Second, Sweep: time.Second,
+		SidecarWait: 3 * time.Second, BackoffMin: 2 * time.Second, BackoffMax: 30 * time.Second,
+	}
+	e.Ledger = state.Settings{StartGrace: 15 * time.Second}
+	mo.Scale, mo.SweepScale = 1, 60
+	mo.Steps.Now = nil
+	return nil
+}
+
+// demoPart is Douyin's one-request limit and part size in the demo.
+const demoPart = 5 << 20
+
+// fakes starts the demo's platforms on a listener of their own.
+func (s *Stack) fakes(run context.Context, o Options) (string, error) {
+	fo := fakedouyin.Options{
+		Dir: s.folder.path("fake", "douyin"), ControlKey: s.Identity.Key, LoopbackHTTP: true,
+		Limits: fakedouyin.Limits{SingleUpload: demoPart},
+	}
+	if o.FakeDouyin != nil {
+		o.FakeDouyin(&fo)
+	}
+	if err := os.MkdirAll(fo.Dir, 0o700); err != nil {
+		return "", fault.Wrap("stack.fakes", err)
+	}
+	var err error
+	if s.Douyin, err = fakedouyin.New(fo); err != nil {
+		return "", err
+	}
+	l, err := gateway.Listen(run, "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.listen(run, l, gateway.Guard{Bare: true, MaxBody: 8 << 30}.Wrap(s.Douyin))
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *Stack) listen(run context.Context, l net.Listener, h http.Handler) {
+	s.wg.Go(func() {
+		if err := gateway.Serve(run, l, h); err != nil {
+			s.failed <- err
+		}
+	})
+}
+
+// seed gives the demo its account, from a login at the fake platform.
+func (s *Stack) seed(ctx context.Context) error {
+	if s.Douyin == nil {
+		return nil
+	}
+	g, err := s.Douyin.AddAccount("demo-open-id", fakedouyin.AllScopes())
+	if err != nil {
+		return err
+	}
+	if err := s.Vault.PutApp(ctx, "douyin", token.AppKey{ID: fakedouyin.DefaultKey, Secret: fakedouyin.DefaultSecret}); err != nil {
+		return err
+	}
+	if _, err := s.Vault.Load(ctx, DemoAccount); err == nil {
+		return nil // the login of an earlier start
+	}
+	_, err = s.Vault.SaveLogin(ctx, DemoAccount, token.Token{
+		Grant: "demo", Subject: g.OpenID, Access: g.AccessToken, Refresh: g.RefreshToken, Expires: g.AccessExpires,
+		RefreshBy: g.RefreshExpires, Obtained: time.Now(), Scopes: g.Scopes,
+	})
+	return err
+}
+
+// serve starts the API and the schedules, and announces where everything listens.
+func (s *Stack) serve(run context.Context, o Options) error {
+	gw, err := gateway.New(gateway.Options{
+		Routes: s.Template.Routes, Invoker: s.Functions, Key: s.Identity.Key, Log: o.Log,
+		Extra: map[string]http.Handler{"/api/": s.api()},
+	})
+	if err != nil {
+		return err
+	}
+	l, err := gateway.Listen(run, orAny(o.API))
+	if err != nil {
+		return err
+	}
+	s.Running.API = "http://" + l.Addr().String()
+	s.listen(run, l, gw)
+	s.wg.Go(func() { s.Machine.Run(run) })
+	return s.folder.announce(s.Running)
+}
+
+// recover goes on with what an earlier process left: executions that ran then, objects whose event was lost.
+func (s *Stack) recover(ctx, run context.Context) error {
+	n, err := s.Recover(ctx)
+	if err != nil {
+		return fault.Wrap("stack.recover", err)
+	}
+	if n > 0 {
+		s.log.Info("unfinished uploads go on", "uploads", n)
+	}
+	s.wg.Go(func() {
+		if _, err := s.Bucket.Replay(run, time.Time{}); err != nil && run.Err() == nil {
+			s.log.Error("objects of the bucket were not all looked at", "error", err.Error())
+		}
+	})
+	return nil
+}
+
+// dropped puts an object's event onto the bus, whose rule hands it to ingest.
+func (s *Stack) dropped(ctx context.Context, e bucket.Event) error {
+	detail, err := json.Marshal(e.Detail)
+	if err != nil {
+		return err
+	}
+	if s.Machine == nil {
+		return errors.New("the stack is starting")
+	}
+	return s.Bus.Put(ctx, scheduler.Event{ID: e.ID, Source: e.Source, DetailType: e.DetailType, Time: e.Time, Resources: e.Resources, Detail: detail})
+}
+
+func (s *Stack) count(id string, n int64) {
+	v, ok := s.progress.Load(id)
+	if !ok {
+		v, _ = s.progress.LoadOrStore(id, new(atomic.Int64))
+	}
+	v.(*atomic.Int64).Add(n)
+}
+
+// SentNow is how many bytes of an upload were handed to the platform since this process started.
+func (s *Stack) SentNow(id string) int64 {
+	if v, ok := s.progress.Load(id); ok {
+		return v.(*atomic.Int64).Load()
+	}
+	return 0
+}
+
+// Failed tells of a listener that stopped by itself.
+func (s *Stack) Failed() <-chan error { return s.failed }
+
+// Close stops everything and waits for it. What is unfinished goes on at the next start.
+func (s *Stack) Close() error {
+	s.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var errs []error
+	if s.Machine != nil {
+		errs = append(errs, s.Machine.Close(ctx))
+	}
+	if s.Bucket != nil {
+		errs = append(errs, s.Bucket.Close())
+	}
+	s.wg.Wait()
+	if s.Douyin != nil {
+		errs = append(errs, s.Douyin.Close())
+	}
+	if s.table != nil {
+		errs = append(errs, s.table.Close())
+	}
+	if s.folder != nil {
+		errs = append(errs, s.folder.close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing the stack: %w", err)
+	}
+	return nil
+}
+
+// outbox writes outgoing events to the log: who runs one machine reads them there.
+type outbox struct{ log *slog.Logger }
+
+func (o outbox) Send(_ context.Context, e state.Outgoing) error {
+	o.log.Info("event", "type", e.Type, "at", e.At, "detail", string(e.Detail))
+	return nil
+}
