@@ -70,17 +70,17 @@ type variable struct {
 // needs lists what each function reads. template.yaml is checked against it.
 func needs() map[string][]string {
 	base := []string{"TABLE_NAME", "LOG_LEVEL"}
+	pools := []string{"POOL_GLOBAL", "POOL_ACCOUNT"} // of every function that gives a grant back or wakes the next
 	douyin := []string{"DOUYIN_BASE_URL", "DOUYIN_GENERATION", "DOUYIN_AUTH"}
-	cut := []string{"MIN_RANGE_BYTES", "MAX_RANGES"}
-	waits := []string{"SETTLE_LAG", "LOOK_WAITS", "POLL_FIRST", "POLL_MOST"}
+	waits := []string{"LOOK_WAITS", "POLL_FIRST", "POLL_MOST"}
 	return map[string][]string{
-		"ingest":       slices.Concat(base, cut, douyin, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM"}),
-		"initupload":   slices.Concat(base, cut, douyin, waits, []string{"INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "POOL_GLOBAL", "POOL_ACCOUNT"}),
-		"uploadpart":   slices.Concat(base, douyin, []string{"INBOX_BUCKET", "KMS_KEY_ID"}),
-		"finalize":     slices.Concat(base, douyin, waits, []string{"INBOX_BUCKET", "KMS_KEY_ID"}),
-		"park":         slices.Concat(base, []string{"KMS_KEY_ID"}),
+		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM"}),
+		"initupload":   slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES"}),
+		"uploadpart":   slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
+		"finalize":     slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
+		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
 		"refreshtoken": slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
-		"reconcile":    slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "POOL_GLOBAL", "POOL_ACCOUNT", "EVENT_BUS_NAME"}),
+		"reconcile":    slices.Concat(base, pools, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
 	}
 }
 

@@ -53,7 +53,7 @@ func TestValuesArriveTyped(t *testing.T) {
 	}
 	if c.Table != "vodlift-Table-1ABC" || c.LogLevel != slog.LevelDebug || c.Pools != (config.Pools{Global: 80, Account: 40}) ||
 		c.Plan != (config.Plan{MinRange: 64 << 20, MaxRanges: 40}) || c.Douyin != (config.Douyin{BaseURL: "https://open.douyin.com", Generation: "v1", Auth: "header"}) ||
-		!slices.Equal(c.Waits.Looks, []time.Duration{time.Second, 2 * time.Second}) || c.Waits.PollFirst != 5*time.Second || c.Waits.SettleLag != 30*time.Minute {
+		!slices.Equal(c.Waits.Looks, []time.Duration{time.Second, 2 * time.Second}) || c.Waits.PollFirst != 5*time.Second {
 		t.Errorf("got %+v", c)
 	}
 	if c.MachineARN != "" || !c.StartsFrom.IsZero() {
@@ -62,14 +62,14 @@ func TestValuesArriveTyped(t *testing.T) {
 }
 
 func TestEverythingMissingOrMalformedIsNamedAtOnceAndNoValueIsRepeated(t *testing.T) {
-	env := map[string]string{"POOL_GLOBAL": "hunter2", "MAX_RANGES": "41", "ROUTES": "{hunter2", "KMS_KEY_ID": "  ", "LOG_LEVEL": "hunter2"}
+	env := map[string]string{"POOL_GLOBAL": "hunter2", "MAX_RANGES": "41", "LOOK_WAITS": "hunter2", "KMS_KEY_ID": "  ", "LOG_LEVEL": "hunter2"}
 	_, err := config.Load("initupload", from(env))
 	if fault.KindOf(err) != fault.Invalid || err == nil {
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{
-		"missing: DOUYIN_AUTH, DOUYIN_GENERATION, INBOX_BUCKET, KMS_KEY_ID, MIN_RANGE_BYTES, POOL_ACCOUNT, SETTLE_LAG, TABLE_NAME",
-		"POOL_GLOBAL must be a whole number from 1", "MAX_RANGES must be a whole number from 1 to 40", "ROUTES must be a JSON list", "LOG_LEVEL must be",
+		"missing: DOUYIN_AUTH, DOUYIN_GENERATION, KMS_KEY_ID, MIN_RANGE_BYTES, POOL_ACCOUNT, TABLE_NAME",
+		"POOL_GLOBAL must be a whole number from 1", "MAX_RANGES must be a whole number from 1 to 40", "LOOK_WAITS must be up to 32 durations", "LOG_LEVEL must be",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in %v", want, err)
@@ -86,10 +86,10 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"ingest", "INBOX_BUCKET", "s3://inbox"},
 		{"ingest", "STARTS_FROM", "2026-01-01"},
 		{"ingest", "ROUTES", `{}`},
-		{"ingest", "MIN_RANGE_BYTES", "64MiB"},
-		{"ingest", "MIN_RANGE_BYTES", "1048575"},
+		{"initupload", "MIN_RANGE_BYTES", "64MiB"},
+		{"initupload", "MIN_RANGE_BYTES", "1048575"},
 		{"initupload", "POOL_GLOBAL", "0"},
-		{"initupload", "SETTLE_LAG", "30"},
+		{"finalize", "SETTLE_LAG", "30"},
 		{"initupload", "LOOK_WAITS", "30s,,1m"},
 		{"initupload", "LOOK_WAITS", "0s"},
 		{"initupload", "POLL_FIRST", "-1s"},
@@ -112,6 +112,12 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		if _, err := config.Load(c.fn, from(env)); err == nil || !strings.Contains(err.Error(), c.name+" must be") {
 			t.Errorf("%s=%s: got %v", c.name, c.value, err)
 		}
+	}
+}
+
+func TestTheSettleLagIsADuration(t *testing.T) {
+	if c, err := config.Load("finalize", from(good())); err != nil || c.Waits.SettleLag != 30*time.Minute {
+		t.Errorf("got %v, %v", c.Waits, err)
 	}
 }
 

@@ -3,7 +3,8 @@
 //
 // Two engines stand behind it, table/dynamo and table/sqlite, and both pass tabletest. Every read but QueryIndex is
 // strongly consistent. Errors are *fault.Error: ErrConflict and ErrFloor are Duplicate, ErrNotFound is Invalid,
-// ErrTooNew and limits are Invalid, a busy or throttled database is Retryable, an answer that was lost is Unknown.
+// ErrTooNew, ErrMalformed, ErrTokenReused and limits are Invalid, a busy or throttled database is Retryable, an answer to
+// a write that was lost is Unknown (to a read: Retryable, since reading again is harmless).
 package table
 
 import (
@@ -65,12 +66,12 @@ type Place struct{ PK, SK string }
 type Item struct {
 	Key
 	V       int              // item layout; 0 is written as Major
-	Version int64            // set by reads: grows with every write of the item, Add included
-	WriteID string           // set by the engine: the id of the last conditional write
+	Version int64            // set by reads: changes with every write, Add included, and never comes back. A write on version n makes n+1
+	WriteID string           // set by the engine: the id of the last write
 	Doc     json.RawMessage  // a JSON object, or empty
 	N       map[string]int64 // counters; absent = 0
 	Index   map[Index]Place  // sparse: only the indexes named here
-	Expires time.Time        // zero = never; past = absent at once, deleted later. Leases never use it
+	Expires time.Time        // zero = never; rounded up to a whole second; from then on absent, deleted later. Leases never use it
 }
 
 // Op is one operation of a transaction: exactly one of the fields Put, Delete, Check, Add is set.
@@ -125,18 +126,23 @@ type Hit struct {
 type Table interface {
 	// Get reads one item, strongly consistent.
 	Get(ctx context.Context, k Key) (Item, error)
-	// Query reads a page of one partition, strongly consistent. next is empty at the end.
+	// Query reads a page of one partition, strongly consistent, by the bytes of the sort keys. A page is full while
+	// something follows; next is empty exactly at the end. One item of a newer layout fails the page with ErrTooNew.
 	Query(ctx context.Context, q Query) (items []Item, next string, err error)
 	// Put writes it if the stored version is ifVersion, and gives the new version (> 0, never reused for that key
 	// while the item exists).
 	Put(ctx context.Context, it Item, ifVersion int64) (version int64, err error)
 	// Add changes one counter atomically and gives its new value. Not idempotent: a lost answer is Unknown.
 	Add(ctx context.Context, a Add) (int64, error)
-	// Delete removes the item if its version is ifVersion. An item that is absent already is no error.
+	// Delete removes the item if its version is ifVersion. An item that is absent already is no error, whatever
+	// ifVersion says.
 	Delete(ctx context.Context, k Key, ifVersion int64) error
 	// Transact does all of ops or none. token makes a repeat of the same call (for ten minutes) a success without a
-	// second effect; the same token with other ops is Invalid. Empty token = a fresh one. One key at most once.
+	// second effect; the same token with other ops is ErrTokenReused (so ops must not hold the time of the call). A call
+	// that failed does not use its token up. Empty token = a fresh one. One key at most once. After a Put on version n
+	// the item has n+1; the version of a new item is only known by reading it.
 	Transact(ctx context.Context, token string, ops []Op) error
-	// QueryIndex reads a page of keys; eventually consistent, expired items may still show.
+	// QueryIndex reads a page of keys; eventually consistent, expired items may still show, and an item that moves
+	// while pages are read may be told twice or not at all. The order of equal places is the engine's.
 	QueryIndex(ctx context.Context, q IndexQuery) (hits []Hit, next string, err error)
 }

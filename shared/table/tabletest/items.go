@@ -90,9 +90,15 @@ var itemRules = []rule{
 	{"a version from before a delete does not fit the next item", func(s *store) {
 		k := key("U#1", "PARK")
 		v := s.put(item(k.PK, k.SK), table.Absent)
+		for range 3 {
+			v = s.put(item(k.PK, k.SK), v)
+		}
 		s.ok(s.a.Delete(s.Context(), k, v))
-		s.put(item(k.PK, k.SK), table.Absent)
-		s.is(s.b.Delete(s.Context(), k, v), fault.Duplicate, table.ErrConflict)
+		w := s.put(item(k.PK, k.SK), table.Absent)
+		for range 5 {
+			s.is(s.b.Delete(s.Context(), k, v), fault.Duplicate, table.ErrConflict)
+			w = s.put(item(k.PK, k.SK), w)
+		}
 		s.get(k)
 	}},
 	{"delete removes at its version, and what is absent is no error", func(s *store) {
