@@ -19,7 +19,9 @@ import (
 )
 
 type postIn struct {
-	Key string `json:"key"`
+	Bucket   string          `json:"bucket"`
+	Manifest json.RawMessage `json:"manifest"`
+	Key      string          `json:"key"`
 }
 
 // edge is a function with every trigger, whose log goes to the buffer.

@@ -23,8 +23,9 @@ func accountPool(a upload.Account) table.Key {
 
 // free reads how many ranges a pool has left, making the pool, or following a changed setting, on the way.
 func (l *Ledger) free(ctx context.Context, k table.Key, capacity int64) (int64, error) {
-	for range attempts {
-		it, err := l.t.Get(ctx, k)
+	for try := range attempts {
+		l.backoff(ctx, try)
+		it, err := get(ctx, l.t, k)
 		switch {
 		case isAbsent(err):
 			it = table.Item{Key: k, N: map[string]int64{freeField: capacity, capField: capacity}}
@@ -52,10 +53,12 @@ func (l *Ledger) free(ctx context.Context, k table.Key, capacity int64) (int64, 
 var errNoGrant = errors.New("no transfer slot is free")
 
 // TakeGrant takes at most want ranges from both pools, in one transaction with fn's change of the upload. It gives 0
-// when the pools are empty: fn has not run then. An upload that holds a grant of this generation keeps it.
+// when the pools are empty: nothing is changed then. An upload that holds a grant of this generation keeps it, for a
+// full GrantLife from now.
 func (l *Ledger) TakeGrant(ctx context.Context, id string, gen int, want int64, fn func(*Upload) error) (Upload, int64, error) {
 	var got int64
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		u, err := l.Upload(ctx, id)
 		if err != nil {
 			return u, 0, err
@@ -87,8 +90,10 @@ func (l *Ledger) TakeGrant(ctx context.Context, id string, gen int, want int64, 
 			return moveGrant(u.Account, -got), nil
 		})
 		switch {
+		case err == nil && u.Grant == nil: // a lost answer, and the grant was taken back meanwhile
+			return u, 0, nil
 		case err == nil:
-			return u, got, nil
+			return u, u.Grant.N, nil
 		case errors.Is(err, errNoGrant):
 			return u, 0, nil
 		case errors.Is(err, table.ErrFloor):
@@ -101,10 +106,16 @@ func (l *Ledger) TakeGrant(ctx context.Context, id string, gen int, want int64, 
 	return u, 0, err
 }
 
+// moveGrant adds n to both pools. Taking needs what it takes to be there. Giving back is always possible: after the
+// setting was made smaller a pool may owe more than it holds.
 func moveGrant(a upload.Account, n int64) []table.Op {
+	floor := int64(0)
+	if n > 0 {
+		floor = table.NoFloor
+	}
 	return []table.Op{
-		{Add: &table.Add{Key: globalPool(), Field: freeField, N: n}},
-		{Add: &table.Add{Key: accountPool(a), Field: freeField, N: n}},
+		{Add: &table.Add{Key: globalPool(), Field: freeField, N: n, Floor: floor}},
+		{Add: &table.Add{Key: accountPool(a), Field: freeField, N: n, Floor: floor}},
 	}
 }
 
@@ -153,11 +164,12 @@ func (l *Ledger) Settled(ctx context.Context, id string, gen int) (Upload, error
 	})
 }
 
-// Requeue gives the grant back and makes the upload due at a time, when the sweep starts its next generation.
+// Requeue gives the grant back and makes the upload due at a time, when the sweep starts its next generation. Once per
+// generation: Settle is repeated, and its second count of barren generations would start from its first answer.
 func (l *Ledger) Requeue(ctx context.Context, id string, gen int, at time.Time, barren int) (Upload, error) {
 	return l.updateWithGrant(ctx, id, gen, func(u *Upload) error {
-		if !u.Status.Terminal() {
-			u.Due, u.Barren, u.Started = at, barren, true
+		if !u.Status.Terminal() && !u.Queued {
+			u.Due, u.Barren, u.Started, u.Queued = at, barren, true, true
 		}
 		return nil
 	})

@@ -3,9 +3,11 @@ package state
 import (
 	"context"
 	"errors"
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/table"
@@ -38,7 +40,12 @@ func contentKeyFor(u *Upload) table.Key {
 	return k
 }
 
+// postKey is the claim of a post. An id that no key can hold is claimed by its digest: a post that a platform named is
+// never lost for its name.
 func postKey(target, post string) table.Key {
+	if post == "" || len(post) > maxPostID || !utf8.ValidString(post) {
+		post = fmt.Sprintf("sha256#%x", sha256.Sum256([]byte(post)))
+	}
 	return table.Key{PK: "POST#" + target + "#" + post, SK: "-"}
 }
 func busyKey(a upload.Account) table.Key {
@@ -53,7 +60,7 @@ func pauseScopes(a upload.Account) []string { return []string{"global", a.Target
 // Paused gives the scope of the switch that stops this account, or "".
 func (l *Ledger) Paused(ctx context.Context, a upload.Account) (string, error) {
 	for _, s := range pauseScopes(a) {
-		_, err := l.t.Get(ctx, pauseKey(s))
+		_, err := get(ctx, l.t, pauseKey(s))
 		if err == nil {
 			return s, nil
 		}
@@ -74,13 +81,18 @@ func (l *Ledger) Pause(ctx context.Context, scope string, on bool) error {
 }
 
 // RecordIntent is the transaction before Publish (design 4.1): the intent on the upload, the claim of its content, the
-// account's one open intent, all pause switches off, the generation still ours and no cancel. Only the invocation
-// whose writeID stands in the returned intent may call the platform, and only before SendBy.
+// account's one open intent, all pause switches off, the generation still ours, no cancel, the asset still the one to
+// be published and its time come. Only the invocation whose WriteID stands in the returned intent may call the platform,
+// and only before SendBy.
 //
 // Errors: ErrClaimed with the other upload's id in the text (the content is another's), ErrBusyAccount, ErrPaused,
-// ErrSuperseded, or whatever check says about the newest record.
+// ErrSuperseded, ErrRefused (cancelled, or an intent that says nothing), Retryable (moved, another asset), Unknown
+// (another invocation's intent stands), or whatever check says about the newest record.
 func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent, check func(*Upload) error) (Upload, error) {
 	const op = "state.RecordIntent"
+	if in.WriteID == "" || in.SendBy.IsZero() || in.SettleAt.Before(in.SendBy) || in.Result != IntentOpen {
+		return Upload{}, fault.Newf(fault.Invalid, op, "an intent needs a write id, send_by, a settle_at not before it, and no result: %w", ErrRefused)
+	}
 	return same(l.Update(ctx, id, gen, func(u *Upload) error {
 		if u.OpenIntent() && u.Intent.WriteID == in.WriteID {
 			return errSame // our own transaction, whose answer was lost
@@ -91,16 +103,38 @@ func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent
 		if !u.Cancel.IsZero() {
 			return fault.Newf(fault.Invalid, op, "upload %s is cancelled: %w", u.ID, ErrRefused)
 		}
+		if err := l.publishable(u, in); err != nil {
+			return err
+		}
 		if err := check(u); err != nil {
+			return err
+		}
+		if err := u.To(upload.EvIntent, ""); err != nil {
 			return err
 		}
 		u.Attempt++
 		next := in
-		next.Attempt, next.Gen, next.Revision = u.Attempt, gen, u.Revision
+		next.Attempt, next.Gen, next.Revision = u.Attempt, u.Gen, u.Revision
 		u.Intent = &next
 		u.Advanced()
-		return u.To(upload.EvIntent, "")
+		return nil
 	}, func(u Upload) ([]table.Op, error) { return l.intentOps(ctx, &u, in) }))
+}
+
+// publishable looks again, on the newest record, at what a duplicate of this step may have changed since its caller
+// read it: a refused create drops the asset, a quota moves the time.
+func (l *Ledger) publishable(u *Upload, in Intent) error {
+	const op = "state.RecordIntent"
+	now := l.now()
+	switch {
+	case u.CRC64 == "":
+		return fault.Newf(fault.Invalid, op, "the content of upload %s has no checksum, so it cannot be claimed: %w", u.ID, ErrRefused)
+	case u.Asset == nil || u.Asset.ID != in.Asset:
+		return fault.Newf(fault.Retryable, op, "upload %s has another asset by now", u.ID)
+	case now.Before(u.PublishAt), now.Before(u.NotBefore):
+		return fault.Newf(fault.Retryable, op, "upload %s is to be published later", u.ID)
+	}
+	return nil
 }
 
 // same turns errSame into success.
@@ -117,7 +151,7 @@ func (l *Ledger) intentOps(ctx context.Context, u *Upload, in Intent) ([]table.O
 	var ops []table.Op
 	for _, s := range pauseScopes(u.Account) {
 		k := pauseKey(s)
-		if _, err := l.t.Get(ctx, k); err == nil {
+		if _, err := get(ctx, l.t, k); err == nil {
 			return nil, fault.Newf(fault.Retryable, op, "%s: %w", s, ErrPaused)
 		} else if !isAbsent(err) {
 			return nil, fault.Wrap(op, err)
@@ -204,11 +238,15 @@ func (l *Ledger) freeAccount(ctx context.Context, u *Upload) ([]table.Op, error)
 }
 
 // CloseIntent closes the open intent without a post, in one transaction with fn's change and the account's release.
-// attempt must be the intent's. An intent that is closed already is left as it is.
+// attempt must be the intent's. An intent that is closed already is left as it is. By a denial or a person's word it is
+// closed from settle_at on only, else ErrRefused: until then the call may still take effect.
 func (l *Ledger) CloseIntent(ctx context.Context, id string, gen, attempt int, result IntentResult, fn func(*Upload) error) (Upload, error) {
 	return l.withAccountFreed(ctx, id, gen, func(u *Upload) error {
 		if !u.OpenIntent() || u.Intent.Attempt != attempt {
 			return errSame
+		}
+		if early := l.now().Before(u.Intent.SettleAt); early && (result == IntentDenied || result == IntentWaived) || result == IntentOpen {
+			return fault.Newf(fault.Invalid, "state.CloseIntent", "until %s the attempt may still take effect: %w", stamp(u.Intent.SettleAt), ErrRefused)
 		}
 		u.Intent.Result = result
 		return fn(u)
@@ -222,10 +260,13 @@ func (l *Ledger) withAccountFreed(ctx context.Context, id string, gen int, fn fu
 
 // RecordPost writes a known post: the claim of it, the intent closed as posted, the account released, fn's change and
 // the outgoing events, all in one transaction. A post claimed by another upload gives ErrClaimed and changes nothing.
-// A post that differs from the one already known is kept in Extra and is no error: late answers are never dropped.
-// gen AnyGen records a late answer of a superseded generation.
+// A post that differs from the one already known is claimed, kept in Extra and announced as post.extra; that is no
+// error: late answers are never dropped. gen AnyGen records a late answer of a superseded generation.
 func (l *Ledger) RecordPost(ctx context.Context, id string, gen int, p upload.Post, fn func(*Upload) error) (Upload, error) {
+	var was upload.Status
+	var extra *upload.Post
 	return l.withAccountFreed(ctx, id, gen, func(u *Upload) error {
+		was, extra = u.Status, nil
 		if u.Post != nil {
 			if u.Post.ID == p.ID {
 				return errSame
@@ -235,7 +276,7 @@ func (l *Ledger) RecordPost(ctx context.Context, id string, gen int, p upload.Po
 					return errSame
 				}
 			}
-			u.Extra = append(u.Extra, p)
+			u.Extra, extra = append(u.Extra, p), &p
 			return nil
 		}
 		u.Post = &p
@@ -253,5 +294,10 @@ func (l *Ledger) RecordPost(ctx context.Context, id string, gen int, p upload.Po
 			return nil, err
 		}
 		return []table.Op{*claimPost}, nil
-	}, l.announce(ctx))
+	}, func(u Upload) ([]table.Op, error) {
+		if extra != nil {
+			return l.announceExtra(&u, *extra)
+		}
+		return l.announce(&u, was)
+	})
 }

@@ -115,13 +115,26 @@ type cell[T any] struct {
 	Value T
 }
 
+// readTries is how often a read is made: a database that was busy for a moment must not cost a step its answer.
+const readTries = 3
+
 // open reads a record.
 func open[T any](ctx context.Context, t table.Table, k table.Key) (cell[T], error) {
-	it, err := t.Get(ctx, k)
+	it, err := get(ctx, t, k)
 	if err != nil {
 		return cell[T]{}, err
 	}
 	return decode[T](it)
+}
+
+// get reads an item, strongly consistent.
+func get(ctx context.Context, t table.Table, k table.Key) (it table.Item, err error) {
+	for range readTries {
+		if it, err = t.Get(ctx, k); err == nil || !again(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return it, err
 }
 
 func decode[T any](it table.Item) (cell[T], error) {
@@ -206,6 +219,33 @@ func again(err error) bool {
 	return k == fault.Unknown || k == fault.Retryable
 }
 
+// sure says that err proves that nothing was written. After any other error the record has to tell.
+func sure(err error) bool { return isConflict(err) || fault.EffectOf(err) == fault.EffectNone }
+
+// tooBusy is the end of a compare-and-swap loop. Unless its last write was refused for sure, it may have been done.
 func tooBusy(op string, err error) error {
-	return &fault.Error{Kind: fault.Retryable, Op: op, After: time.Second, Err: fmt.Errorf("too many writers at once: %w", err)}
+	k := fault.Retryable
+	if !sure(err) {
+		k = fault.Unknown
+	}
+	return &fault.Error{Kind: k, Op: op, After: time.Second, Err: fmt.Errorf("too many writers at once: %w", err)}
+}
+
+// backoff waits before try n (from 1) of a compare-and-swap, so that many writers of one record do not meet again: not
+// at all before the first repeat, then a random time under 2 ms doubling to 64 ms. It ends early with ctx.
+func (l *Ledger) backoff(ctx context.Context, n int) {
+	if n < 2 {
+		return
+	}
+	var b [2]byte
+	if _, err := io.ReadFull(l.rand, b[:]); err != nil {
+		return
+	}
+	top := time.Millisecond << min(n-1, 6)
+	t := time.NewTimer(top * time.Duration(int(b[0])<<8|int(b[1])) >> 16)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }

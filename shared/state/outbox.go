@@ -2,7 +2,9 @@ package state
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -29,66 +31,81 @@ type detail struct {
 	Post        string         `json:"post,omitempty"`
 	URL         string         `json:"url,omitempty"`
 	Error       string         `json:"error,omitempty"`
+	Extra       string         `json:"extra,omitempty"` // a second post of the same upload
 }
 
-// announce makes the outbox row of a status that ends an upload, in the transaction that writes that status.
-func (l *Ledger) announce(_ context.Context) func(Upload) ([]table.Op, error) {
-	return func(u Upload) ([]table.Op, error) {
-		name, ok := announced[u.Status]
-		if !ok {
-			return nil, nil
-		}
-		d := detail{Upload: u.ID, Publication: u.Publication, Account: u.Account, Status: u.Status, Reason: u.Reason}
-		if u.Post != nil {
-			d.Post, d.URL = u.Post.ID, u.Post.URL
-		}
-		if u.Fault != nil && u.Status != upload.Published {
-			d.Error = u.Fault.Text
-		}
-		op, err := l.outgoing(name, d, nil)
-		if err != nil {
-			return nil, err
-		}
-		return []table.Op{op}, nil
+func detailOf(u *Upload) detail {
+	d := detail{Upload: u.ID, Publication: u.Publication, Account: u.Account, Status: u.Status, Reason: u.Reason}
+	if u.Post != nil {
+		d.Post, d.URL = u.Post.ID, u.Post.URL
 	}
+	if u.Fault != nil && u.Status != upload.Published {
+		d.Error = u.Fault.Text
+	}
+	return d
 }
 
-// outgoing makes the operation that puts an event into the outbox. A fixed key makes it at most once.
-func (l *Ledger) outgoing(name string, d any, key *string) (table.Op, error) {
+// announce makes the outbox row of a status that ends an upload, in the transaction that writes that status. A step that
+// runs twice finds the status written and says it once.
+func (l *Ledger) announce(u *Upload, was upload.Status) ([]table.Op, error) {
+	name, ok := announced[u.Status]
+	if !ok || u.Status == was {
+		return nil, nil
+	}
+	return l.outgoing(name, detailOf(u))
+}
+
+// announceExtra tells of a post too many: somebody has to delete one.
+func (l *Ledger) announceExtra(u *Upload, p upload.Post) ([]table.Op, error) {
+	d := detailOf(u)
+	d.Extra = p.ID
+	return l.outgoing("post.extra", d)
+}
+
+// outgoing makes the operation that puts an event into the outbox.
+func (l *Ledger) outgoing(name string, d any) ([]table.Op, error) {
 	body, err := json.Marshal(d)
 	if err != nil {
-		return table.Op{}, fault.Wrap("state.outgoing", err)
+		return nil, fault.Wrap("state.outgoing", err)
 	}
 	id, err := l.newID()
 	if err != nil {
-		return table.Op{}, err
+		return nil, err
 	}
 	now := l.now()
-	if key != nil {
-		id = *key
-	}
 	k := table.Key{PK: "OUT#" + shardOf(id), SK: id}
 	it, err := cell[Outgoing]{item: table.Item{Key: k}, Value: Outgoing{Type: name, At: now, Detail: body}}.encode()
 	if err != nil {
-		return table.Op{}, err
+		return nil, err
 	}
 	it.Index = map[table.Index]table.Place{table.Due: {PK: "out#" + shardOf(id), SK: stamp(now) + "#" + id}}
-	return table.Op{Put: &it, If: table.Absent}, nil
+	return []table.Op{{Put: &it, If: table.Absent}}, nil
 }
 
 // End writes a terminal status by ev with its event for the outside, in one transaction. The upload stays due until
-// Settle has cleared up after it.
+// Settle has cleared up after it. A failure while an intent is open is HELD: nobody knows that nothing was published
+// (design 4.4). A status that is there already is kept, and not announced again.
 func (l *Ledger) End(ctx context.Context, id string, gen int, ev upload.Event, reason string, fn func(*Upload) error) (Upload, error) {
+	var was upload.Status
 	return l.Update(ctx, id, gen, func(u *Upload) error {
-		if err := u.To(ev, reason); err != nil {
+		was = u.Status
+		what := ev
+		if what == upload.EvFailed && u.OpenIntent() {
+			what = upload.EvHeld
+		}
+		if err := u.To(what, reason); err != nil {
 			return err
 		}
-		u.Ended, u.Settled, u.Due = l.now(), false, time.Time{}
+		if u.Status != was {
+			if u.Ended, u.Due = l.now(), time.Time{}; !u.Settled || !was.Terminal() {
+				u.Settled = false
+			}
+		}
 		if fn == nil {
 			return nil
 		}
 		return fn(u)
-	}, l.announce(ctx))
+	}, func(u Upload) ([]table.Op, error) { return l.announce(&u, was) })
 }
 
 // Outgoing reads one event of the outbox; ok is false when it was delivered already.
@@ -111,6 +128,9 @@ type finished struct {
 	At time.Time `json:"at"`
 }
 
+// maxMark is how long a mark may stand in a key; one of many uploads is longer and stands there by its digest.
+const maxMark = 128
+
 // Finished records, once for mark, that every upload of a publication has ended, with its event. It says whether this
 // call was the one.
 func (l *Ledger) Finished(ctx context.Context, publication, mark string, uploads []Upload) (bool, error) {
@@ -119,15 +139,18 @@ func (l *Ledger) Finished(ctx context.Context, publication, mark string, uploads
 	for _, u := range uploads {
 		counts[u.Status]++
 	}
+	if len(mark) > maxMark {
+		mark = fmt.Sprintf("sha256#%x", sha256.Sum256([]byte(mark)))
+	}
 	it, err := cell[finished]{item: table.Item{Key: table.Key{PK: "P#" + publication, SK: "END#" + mark}}, Value: finished{At: l.now()}}.encode()
 	if err != nil {
 		return false, err
 	}
-	out, err := l.outgoing("publication.finished", map[string]any{"publication": publication, "uploads": counts}, nil)
+	out, err := l.outgoing("publication.finished", map[string]any{"publication": publication, "uploads": counts})
 	if err != nil {
 		return false, err
 	}
-	err = l.t.Transact(ctx, "", []table.Op{{Put: &it, If: table.Absent}, out})
+	err = l.t.Transact(ctx, "", append(out, table.Op{Put: &it, If: table.Absent}))
 	if isConflict(err) {
 		return false, nil
 	}

@@ -57,12 +57,16 @@ type Fault struct {
 // maxText bounds what is kept of an error's text.
 const maxText = 600
 
-// FaultOf records err as it happened in step.
+// maxWord bounds what is kept of a platform's code, log id and the like: they come from outside and stand in META.
+const maxWord = 200
+
+// FaultOf records err as it happened in step, cut to what a record may hold.
 func FaultOf(step string, err error, now time.Time) *Fault {
 	f := &Fault{Step: step, Kind: fault.KindOf(err).String(), Text: clip(err.Error(), maxText), At: now, Lost: errors.Is(err, target.ErrSessionLost)}
 	if e := fault.As(err); e != nil {
-		f.Op, f.Code, f.LogID, f.Field, f.Rule = e.Op, e.Code, e.LogID, e.Field, e.Rule
-		f.Actor, f.Action, f.After = string(e.Actor), e.Action, e.After
+		f.Op, f.Code, f.LogID = clip(e.Op, maxWord), clip(e.Code, maxWord), clip(e.LogID, maxWord)
+		f.Field, f.Rule, f.Actor = clip(e.Field, maxWord), clip(e.Rule, maxText), clip(string(e.Actor), maxWord)
+		f.Action, f.After = clip(e.Action, maxText), e.After
 	}
 	return f
 }
@@ -126,12 +130,18 @@ type Intent struct {
 type Look struct {
 	At         time.Time     `json:"at"`
 	Candidates []upload.Post `json:"candidates,omitempty"`
+	More       int           `json:"more,omitempty"` // candidates that were not kept
 	Denied     bool          `json:"denied,omitempty"`
 	Error      string        `json:"error,omitempty"`
 }
 
-// maxLooks bounds how many looks an intent keeps.
-const maxLooks = 12
+// What an intent keeps of its looks, so that META stays far under table.MaxItemBytes whatever a platform answers.
+const (
+	maxLooks      = 12
+	maxCandidates = 5
+	maxPostID     = 256
+	maxPostURL    = 512 // a longer one is left out: half an address leads nowhere
+)
 
 // Upload is one publication going to one account: the unit of state, retry and blame.
 type Upload struct {
@@ -146,7 +156,9 @@ type Upload struct {
 	Status  upload.Status `json:"status"`
 	Reason  string        `json:"reason,omitempty"`
 	Settled bool          `json:"settled,omitempty"` // a terminal status whose clearing up is done
+	Queued  bool          `json:"queued,omitempty"`  // this generation is over; Due says when the next one starts
 	Ended   time.Time     `json:"ended,omitzero"`
+	Writes  []string      `json:"w,omitempty"` // ids of the last writes: one whose answer was lost knows itself
 
 	Gen        int       `json:"gen"`
 	Started    bool      `json:"started,omitempty"` // Open of this generation ran
@@ -194,13 +206,33 @@ func (u *Upload) OpenIntent() bool { return u.Intent != nil && u.Intent.Result =
 func (u *Upload) Public() bool { return u.OpenIntent() || u.Post != nil }
 
 // To moves the status by the table of state rules; what the table does not hold is an Invalid fault, and a bug.
+//
+// What may be public keeps its status while it waits (for a renewal, say): PUBLISHING lasts until there is an answer,
+// PROCESSING until it is seen. While an intent is open, no status is reached that a cancel or a fresh start could leave
+// from (upload.Rule.IntentClosed, design 4.1 and 4.3), with ErrRefused, but for NEEDS_LOGIN and the restart out of it: the
+// login has to come before anybody can look, and neither a cancel nor a step of a fresh upload is let through there.
 func (u *Upload) To(ev upload.Event, reason string) error {
 	next, ok := upload.Next(u.Status, ev)
+	if ev == upload.EvWait && u.Public() && (u.Status == upload.Publishing || u.Status == upload.Processing) {
+		next, ok = u.Status, true
+	}
 	if !ok {
 		return fault.Newf(fault.Invalid, "state.To", "an upload that is %s cannot have %q", u.Status, string(ev))
 	}
+	if u.OpenIntent() && !openMay(u.Status, ev, next) {
+		return fault.Newf(fault.Invalid, "state.To", "an upload that is %s with an open intent cannot have %q: %w", u.Status, string(ev), ErrRefused)
+	}
 	u.Status, u.Reason = next, reason
 	return nil
+}
+
+// openMay says which moves an open intent allows.
+func openMay(from upload.Status, ev upload.Event, next upload.Status) bool {
+	switch next {
+	case upload.Publishing, upload.Held, upload.Processing, upload.Published, upload.NeedsLogin:
+		return true
+	}
+	return ev == upload.EvRestart && from != upload.Held
 }
 
 // Advanced counts progress: a generation that made some is not barren.
@@ -253,10 +285,28 @@ func (u *Upload) NoteReceived(n int) {
 	u.Received = n
 }
 
-// AddLook keeps a look, the newest of them.
+// AddLook keeps a look, the newest of them, with a bounded number of candidates; addresses of the newest only.
 func (in *Intent) AddLook(l Look) {
 	l.Error = clip(l.Error, maxText)
-	if in.Looks = append(in.Looks, l); len(in.Looks) > maxLooks {
-		in.Looks = in.Looks[len(in.Looks)-maxLooks:]
+	kept := make([]upload.Post, 0, min(len(l.Candidates), maxCandidates))
+	for _, p := range l.Candidates {
+		if len(kept) == maxCandidates || len(p.ID) > maxPostID {
+			l.More++
+			continue
+		}
+		if len(p.URL) > maxPostURL {
+			p.URL = ""
+		}
+		kept = append(kept, p)
 	}
+	l.Candidates = kept
+	looks := append([]Look(nil), in.Looks...)
+	for i := range looks {
+		looks[i].Candidates = append([]upload.Post(nil), looks[i].Candidates...)
+		for j := range looks[i].Candidates {
+			looks[i].Candidates[j].URL = ""
+		}
+	}
+	looks = append(looks, l)
+	in.Looks = looks[max(0, len(looks)-maxLooks):]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -21,7 +22,7 @@ func (l *Ledger) index(u *Upload) map[table.Index]table.Place {
 		table.List: listPlace("U", u.ID, u.Created),
 		table.Acct: {PK: "A#" + string(u.Account), SK: string(u.Status) + "#" + stamp(u.Created) + "#" + u.ID},
 	}
-	if u.Status.Terminal() && u.Settled {
+	if u.Status.Terminal() && u.Settled && u.Grant == nil {
 		return ix
 	}
 	due := u.GenAt.Add(l.set.Watchdog)
@@ -77,29 +78,41 @@ var errSame = errors.New("nothing to write")
 // the upload's generation, else ErrSuperseded (AnyGen: not checked). fn's error ends it unwritten. ops, if given, makes
 // further operations of the same transaction from the record about to be written.
 //
-// When the answer of a write is lost, the record is read again and fn runs once more: fn must be one whose repetition
-// is harmless, or recognise its own work.
+// When the answer of a write is lost, the record is read again and tells whether the write was done (Upload.Writes), so
+// that fn takes effect once; only if maxWrites other writers came between could it run again. An upload that leaves a
+// status in which it was settled, or that an earlier step of a generation that is over touches, stays due.
 func (l *Ledger) Update(ctx context.Context, id string, gen int, fn func(*Upload) error, ops ...func(Upload) ([]table.Op, error)) (Upload, error) {
 	const op = "state.Update"
+	mine, err := l.newID()
+	if err != nil {
+		return Upload{}, err
+	}
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		c, err := open[Upload](ctx, l.t, uploadKey(id))
 		if err != nil {
-			if last = err; again(err) && ctx.Err() == nil {
+			if again(err) && ctx.Err() == nil {
+				if last == nil || sure(last) {
+					last = err
+				}
 				continue
 			}
 			return Upload{}, fault.Wrap(op, fmt.Errorf("upload %s: %w", clip(id, 64), err))
 		}
+		if last != nil && slices.Contains(c.Value.Writes, mine) {
+			return c.Value, nil // done, and the answer was lost
+		}
 		if gen != AnyGen && c.Value.Gen != gen {
 			return c.Value, fault.Newf(fault.Duplicate, op, "upload %s is in generation %d, not %d: %w", id, c.Value.Gen, gen, ErrSuperseded)
 		}
-		err = l.tryUpdate(ctx, &c, fn, ops)
+		err = l.tryUpdate(ctx, &c, mine, fn, ops)
 		if err == nil || errors.Is(err, errSame) {
 			return c.Value, nil
 		}
-		var mine *fnError
-		if errors.As(err, &mine) {
-			return c.Value, mine.error
+		var own *fnError
+		if errors.As(err, &own) {
+			return c.Value, own.error
 		}
 		if !again(err) || ctx.Err() != nil {
 			return c.Value, fault.Wrap(op, err)
@@ -112,7 +125,10 @@ func (l *Ledger) Update(ctx context.Context, id string, gen int, fn func(*Upload
 // fnError marks an error as fn's own, which ends the loop.
 type fnError struct{ error }
 
-func (l *Ledger) tryUpdate(ctx context.Context, c *cell[Upload], fn func(*Upload) error, more []func(Upload) ([]table.Op, error)) error {
+// maxWrites is how many write ids an upload remembers. Ranges never write it, so its writers at one time are few.
+const maxWrites = 4
+
+func (l *Ledger) tryUpdate(ctx context.Context, c *cell[Upload], id string, fn func(*Upload) error, more []func(Upload) ([]table.Op, error)) error {
 	was := *c
 	before, err := was.encode()
 	if err != nil {
@@ -121,11 +137,19 @@ func (l *Ledger) tryUpdate(ctx context.Context, c *cell[Upload], fn func(*Upload
 	if err := fn(&c.Value); err != nil {
 		return &fnError{err}
 	}
+	l.keepDue(&was.Value, &c.Value)
+	same, err := c.encode()
+	if err != nil {
+		return &fnError{err}
+	}
+	index := l.index(&c.Value)
+	unchanged := string(before.Doc) == string(same.Doc) && reflect.DeepEqual(was.item.Index, index)
+	c.Value.Writes = append(append([]string(nil), c.Value.Writes[max(0, len(c.Value.Writes)-maxWrites+1):]...), id)
 	it, err := c.encode()
 	if err != nil {
 		return &fnError{err}
 	}
-	it.Index = l.index(&c.Value)
+	it.Index = index
 	var ops []table.Op
 	for _, f := range more {
 		o, err := f(c.Value)
@@ -135,13 +159,29 @@ func (l *Ledger) tryUpdate(ctx context.Context, c *cell[Upload], fn func(*Upload
 		ops = append(ops, o...)
 	}
 	if len(ops) == 0 {
-		if string(before.Doc) == string(it.Doc) && reflect.DeepEqual(was.item.Index, it.Index) {
+		if unchanged {
+			c.Value = was.Value
 			return errSame
 		}
 		_, err = l.t.Put(ctx, it, c.item.Version)
 		return err
 	}
 	return l.t.Transact(ctx, "", append([]table.Op{{Put: &it, If: c.item.Version}}, ops...))
+}
+
+// keepDue makes sure that nobody has to remember to start what has no execution any more: an upload that leaves a
+// status in which it was settled (a late answer, a person's decision) is due at once, and one whose generation is over
+// stays due when a straggler of that generation writes.
+func (l *Ledger) keepDue(was, is *Upload) {
+	if is.Gen != was.Gen || !is.Due.IsZero() {
+		return
+	}
+	switch {
+	case was.Settled && was.Status.Terminal() && is.Status != was.Status:
+		is.Settled, is.Due = false, l.now()
+	case was.Queued && is.Queued && !is.Status.Terminal():
+		is.Due = was.Due
+	}
 }
 
 // Advance starts the next generation: gen + 1, due at `at`, counts at zero, the open grant given back. from must be the
@@ -155,7 +195,7 @@ func (l *Ledger) Advance(ctx context.Context, id string, from int, at time.Time,
 			}
 		}
 		u.Gen++
-		u.GenAt, u.Due, u.Started, u.Settled = l.now(), at, false, false
+		u.GenAt, u.Due, u.Started, u.Settled, u.Queued = l.now(), at, false, false, false
 		u.Counts, u.GenStartAt, u.NextAt = Counts{}, u.Progress, time.Time{}
 		return nil
 	})
