@@ -30,6 +30,7 @@ func layers() []string {
 		"shared/manifest",
 		"shared/table",
 		"shared/token",
+		"shared/oss",
 		"shared/source",
 		"shared/target",
 		"shared/state",
@@ -53,7 +54,7 @@ func layers() []string {
 
 // adapters are imported by shared/wire, by local/ and by cmd/ only (and by their own tests).
 func adapters() []string {
-	return []string{"shared/table/dynamo", "shared/table/sqlite", "shared/source/s3source", "shared/source/memsource", "shared/target/douyin", "shared/target/memtarget"}
+	return []string{"shared/table/dynamo", "shared/table/sqlite", "shared/source/s3source", "shared/source/memsource", "shared/source/ossource", "shared/target/douyin", "shared/target/youku", "shared/target/memtarget"}
 }
 
 // pkg is what go list tells of a package.

@@ -8,3 +8,9 @@ cd "$root"
 
 # 1. shared/table/dynamo against AWS's own DynamoDB Local.
 "$here/with-dynamodb.sh" go test -race -count=1 ./shared/table/dynamo/... "$@"
+
+# 2. The ledger's rules on the same engine.
+"$here/with-dynamodb.sh" go test -race -count=1 ./shared/state/... "$@"
+
+# 3. The fake OSS against the vendor's own npm client.
+"$here/oss/run.sh"

@@ -98,16 +98,8 @@ func (s *Stack) api() http.Handler {
 		return s.Retry(r.Context(), r.PathValue("id"))
 	}))
 	mux.HandleFunc("POST /api/uploads/{id}/resolve", s.answer(s.resolve))
-	mux.HandleFunc("POST /api/pause", s.answer(func(r *http.Request) (any, error) {
-		var p PauseRequest
-		if err := body(r, &p); err != nil {
-			return nil, err
-		}
-		if p.Scope == "" || len(p.Scope) > 128 {
-			return nil, fault.InvalidField("stack.api", "scope", "global, a target or an account", "nothing to pause")
-		}
-		return p, s.Ledger.Pause(r.Context(), p.Scope, p.On)
-	}))
+	mux.HandleFunc("POST /api/check", s.answer(s.check))
+	mux.HandleFunc("POST /api/pause", s.answer(s.pause))
 	return mux
 }
 

@@ -408,3 +408,14 @@ func (w gatedWire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return ans, nil
 }
+
+// all is everything that left the outbox.
+func (o *outside) all() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var b bytes.Buffer
+	for _, e := range o.sent {
+		fmt.Fprintf(&b, "%s %s\n", e.Type, e.Detail)
+	}
+	return b.Bytes()
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/source/memsource"
 	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/table/sqlite"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/target/douyin"
@@ -52,6 +53,8 @@ type world struct {
 	seal token.Cipher
 	see  *state.Ledger // reads past every gate
 	keys []string      // objects that were dropped
+
+	wrap func(table.Table) table.Table
 
 	g *gate
 	m *stack.Machine
@@ -162,7 +165,7 @@ func (w *world) platform() {
 func (w *world) login(v *token.Vault, a upload.Account, g fakedouyin.Grant) {
 	w.t.Helper()
 	_, err := v.SaveLogin(w.t.Context(), a, token.Token{
-		Grant: "g", Subject: g.OpenID, Access: g.AccessToken, Refresh: g.RefreshToken, Expires: g.AccessExpires,
+		Subject: g.OpenID, Access: g.AccessToken, Refresh: g.RefreshToken, Expires: g.AccessExpires,
 		RefreshBy: g.RefreshExpires, Obtained: time.Now(), Scopes: g.Scopes,
 	})
 	if err != nil {
@@ -180,16 +183,16 @@ func (w *world) begin(r *rule) {
 		log = io.Discard
 	}
 	set := workflow.Settings{
-		Plan: upload.Settings{MinRange: 8 * kib}, Inbox: stack.Inbox, SettleRest: 3 * time.Minute,
-		SettleLag: map[string]time.Duration{"mem": 3 * time.Minute, "douyin": 3 * time.Minute},
+		Plan: upload.Settings{MinRange: 8 * kib}, Inbox: stack.Inbox, SettleRest: time.Minute,
+		SettleLag: map[string]time.Duration{"mem": time.Minute, "douyin": time.Minute},
 	}
 	if w.o.Steps != nil {
 		w.o.Steps(&set)
 	}
 	e := wire.Engines{
-		Table: gatedTable{w.db, w.g}, Cipher: w.seal, Source: gatedSource{w.src, w.g}, Outside: gatedOutside{w.out, w.g},
+		Table: w.table(), Cipher: w.seal, Source: gatedSource{w.src, w.g}, Outside: gatedOutside{w.out, w.g},
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})), Routes: w.o.Routes, Ledger: w.o.Ledger, Steps: set,
-		Targets: map[string]target.Opener{"mem": w.mem.Opener()},
+		Targets: map[string]target.Opener{"mem": w.mem.Opener()}, HTTP: &http.Client{},
 	}
 	if w.fake != nil {
 		e.HTTP = &http.Client{Transport: gatedWire{w.pipe.client, w.g}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -202,6 +205,23 @@ func (w *world) begin(r *rule) {
 	gm := gatedMachine{m, m, w.g}
 	m.Workflow.Starter, m.Workflow.Waker = gm, gm
 	w.m = m
+}
+
+// table is the process's door to the database.
+func (w *world) table() table.Table {
+	var t table.Table = gatedTable{w.db, w.g}
+	if w.wrap != nil {
+		t = w.wrap(t)
+	}
+	return t
+}
+
+// around puts another table before the database, and starts the process anew with it.
+func (w *world) around(wrap func(table.Table) table.Table) {
+	w.t.Helper()
+	w.wrap = wrap
+	w.crash()
+	w.begin(nil)
 }
 
 // crash is kill -9: from now on nothing that the process does has an effect.
@@ -449,4 +469,23 @@ func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "uni
 func (p *pipes) close() {
 	p.server.Close()
 	p.client.CloseIdleConnections()
+}
+
+// lockedBuffer takes a log.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Bytes gives what was logged so far.
+func (l *lockedBuffer) Bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.b.Bytes())
 }

@@ -53,7 +53,7 @@ func (l *Ledger) free(ctx context.Context, k table.Key, capacity int64) (int64, 
 var errNoGrant = errors.New("no transfer slot is free")
 
 // TakeGrant takes at most want ranges from both pools, in one transaction with fn's change of the upload. It gives 0
-// when the pools are empty: nothing is changed then. An upload that holds a grant of this generation keeps it, for a
+// when the pools are empty: nothing is changed then. A generation that is over gets none, with ErrSuperseded. An upload that holds a grant of this generation keeps it, for a
 // full GrantLife from now.
 func (l *Ledger) TakeGrant(ctx context.Context, id string, gen int, want int64, fn func(*Upload) error) (Upload, int64, error) {
 	var got int64
@@ -75,6 +75,9 @@ func (l *Ledger) TakeGrant(ctx context.Context, id string, gen int, want int64, 
 		var have int64
 		u, err = l.Update(ctx, id, gen, func(u *Upload) error {
 			have, got = 0, n
+			if u.Status.Terminal() || u.Queued {
+				return fault.Newf(fault.Duplicate, "state.TakeGrant", "generation %d of upload %s is over: %w", u.Gen, u.ID, ErrSuperseded)
+			}
 			if u.Grant != nil {
 				have, got = u.Grant.N, u.Grant.N
 			} else if n < 1 {
@@ -159,7 +162,7 @@ func (l *Ledger) Settled(ctx context.Context, id string, gen int) (Upload, error
 		if !u.Status.Terminal() {
 			return fault.Newf(fault.Invalid, "state.Settled", "upload %s is %s", u.ID, u.Status)
 		}
-		u.Settled, u.Due, u.NextAt = true, time.Time{}, time.Time{}
+		u.Settled, u.Queued, u.Due, u.NextAt = true, false, time.Time{}, time.Time{}
 		return nil
 	})
 }

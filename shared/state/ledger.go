@@ -148,7 +148,8 @@ func decode[T any](it table.Item) (cell[T], error) {
 	return c, nil
 }
 
-// encode gives the item to write: T's fields, and those of the stored record that T does not know.
+// encode gives the item to write: T's fields, and those of the stored record that T does not know, at its top level: a
+// field of a newer program that has to survive an older one stands there, not inside another.
 func (c cell[T]) encode() (table.Item, error) {
 	doc, err := json.Marshal(c.Value)
 	if err != nil {

@@ -97,9 +97,8 @@ func (l *Ledger) End(ctx context.Context, id string, gen int, ev upload.Event, r
 			return err
 		}
 		if u.Status != was {
-			if u.Ended, u.Due = l.now(), time.Time{}; !u.Settled || !was.Terminal() {
-				u.Settled = false
-			}
+			u.Ended, u.Due = l.now(), time.Time{}
+			u.Settled = u.Settled && was.Terminal() // then Update sees to it that somebody clears up once more
 		}
 		if fn == nil {
 			return nil

@@ -40,7 +40,8 @@ func (l *Ledger) PutPark(ctx context.Context, p Park) error {
 	const op = "state.PutPark"
 	k := parkKey(p.Upload)
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		c, err := open[parkRecord](ctx, l.t, k)
 		if isAbsent(err) {
 			c = cell[parkRecord]{item: table.Item{Key: k}}
@@ -112,16 +113,25 @@ const (
 	OutQueue    Queue = "out"
 )
 
-// DueIDs lists what is due in one queue until a moment, at most limit ids. The index may lag: look at each record again.
+// DueIDs lists what is due in one queue until a moment, at most limit ids, the oldest of every shard before the second
+// oldest of any: records that stay due since they cannot be worked on do not keep other shards from their turn. The
+// index may lag: look at each record again.
 func (l *Ledger) DueIDs(ctx context.Context, q Queue, until time.Time, limit int) ([]string, error) {
-	var ids []string
-	for s := range shards {
-		more, err := l.dueIn(ctx, string(q)+"#"+twoDigits(s), until, limit-len(ids))
-		if err != nil {
-			return ids, err
+	lists := make([][]string, shards)
+	n := 0
+	for s := range lists {
+		var err error
+		if lists[s], err = l.dueIn(ctx, string(q)+"#"+twoDigits(s), until, limit); err != nil {
+			return nil, err
 		}
-		if ids = append(ids, more...); len(ids) >= limit {
-			break
+		n = max(n, len(lists[s]))
+	}
+	var ids []string
+	for i := range n {
+		for _, list := range lists {
+			if i < len(list) && len(ids) < limit {
+				ids = append(ids, list[i])
+			}
 		}
 	}
 	return ids, nil
@@ -133,29 +143,45 @@ func (l *Ledger) SlotWaiters(ctx context.Context, limit int) ([]string, error) {
 }
 
 func (l *Ledger) dueIn(ctx context.Context, pk string, until time.Time, limit int) ([]string, error) {
-	return l.placesIn(ctx, table.Due, pk, "", stamp(until)+"~", limit)
+	places, err := l.placesIn(ctx, table.Due, pk, "", stamp(until)+"~", limit)
+	return idsOf(places), err
 }
 
-// placesIn walks one partition of an index, whose sort values end in "#id", and gives the ids.
+// placesIn walks one partition of an index, in order of its sort values, at most limit of them.
 func (l *Ledger) placesIn(ctx context.Context, ix table.Index, pk, from, to string, limit int) ([]string, error) {
-	var ids []string
+	var places []string
 	q := table.IndexQuery{Index: ix, PK: pk, From: from, To: to, Limit: min(limit, 100)}
-	for limit > 0 {
-		hits, next, err := l.t.QueryIndex(ctx, q)
+	for len(places) < limit {
+		hits, next, err := l.hits(ctx, q)
 		if err != nil {
-			return ids, fault.Wrap("state.index", err)
+			return places, fault.Wrap("state.index", err)
 		}
-		for _, h := range hits {
-			if i := strings.LastIndexByte(h.Place, '#'); i >= 0 && limit > 0 {
-				ids = append(ids, h.Place[i+1:])
-				limit--
-			}
+		for _, h := range hits[:min(len(hits), limit-len(places))] {
+			places = append(places, h.Place)
 		}
 		if q.Page = next; next == "" {
 			break
 		}
 	}
-	return ids, nil
+	return places, nil
+}
+
+func (l *Ledger) hits(ctx context.Context, q table.IndexQuery) (hits []table.Hit, next string, err error) {
+	for range readTries {
+		if hits, next, err = l.t.QueryIndex(ctx, q); err == nil || !again(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return hits, next, err
+}
+
+// idsOf takes the ids out of sort values, which all end in "#id".
+func idsOf(places []string) []string {
+	ids := make([]string, 0, len(places))
+	for _, p := range places {
+		ids = append(ids, p[strings.LastIndexByte(p, '#')+1:])
+	}
+	return ids
 }
 
 func twoDigits(n int) string { return string([]byte{byte('0' + n/10), byte('0' + n%10)}) }

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -49,21 +50,27 @@ func (l *Ledger) EnsurePublication(ctx context.Context, p Publication) (Publicat
 		return p, err
 	}
 	it.Index = l.pubIndex(&p)
-	_, err = l.t.Put(ctx, it, table.Absent)
+	_, err = l.create(ctx, it)
 	if isConflict(err) {
 		return l.Publication(ctx, p.ID)
 	}
 	return p, fault.Wrap("state.EnsurePublication", err)
 }
 
-// UpdatePublication changes a publication by compare-and-swap; fn may run several times.
+// UpdatePublication changes a publication by compare-and-swap; fn may run several times, also after its own write when
+// that one's answer was lost. What changes nothing is not written.
 func (l *Ledger) UpdatePublication(ctx context.Context, id string, fn func(*Publication) error, ops ...func(Publication) ([]table.Op, error)) (Publication, error) {
 	const op = "state.UpdatePublication"
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		c, err := open[Publication](ctx, l.t, pubKey(id))
 		if err != nil {
 			return c.Value, fault.Wrap(op, err)
+		}
+		before, err := c.encode()
+		if err != nil {
+			return c.Value, err
 		}
 		if err := fn(&c.Value); err != nil {
 			return c.Value, err
@@ -81,6 +88,9 @@ func (l *Ledger) UpdatePublication(ctx context.Context, id string, fn func(*Publ
 			}
 			all = append(all, more...)
 		}
+		if len(all) == 1 && string(before.Doc) == string(it.Doc) {
+			return c.Value, nil
+		}
 		if last = l.t.Transact(ctx, "", all); last == nil {
 			return c.Value, nil
 		}
@@ -92,25 +102,26 @@ func (l *Ledger) UpdatePublication(ctx context.Context, id string, fn func(*Publ
 }
 
 // AddRevision makes r the publication's next revision, with the ids of its uploads, unless the newest one has the same
-// hash. It gives the revision in force and whether it is new.
+// hash. It gives the revision in force and whether this call made it, as far as its answers tell. A manifest that was
+// refused before is forgotten.
 func (l *Ledger) AddRevision(ctx context.Context, id string, r Revision, uploads []string) (Publication, Revision, bool, error) {
-	added := false
+	added, want := false, r
 	p, err := l.UpdatePublication(ctx, id, func(p *Publication) error {
 		added = false
+		p.Status, p.Reason, p.Problem, p.StartAt = "", "", nil, time.Time{}
 		if p.Revision > 0 {
 			have, err := l.Revision(ctx, id, p.Revision)
 			if err != nil {
 				return err
 			}
-			if have.Hash == r.Hash {
-				r.Number = p.Revision
+			if have.Hash == want.Hash {
+				r = have
 				return nil
 			}
 		}
-		added = true
 		p.Revision++
+		added, r = true, want
 		r.Number, r.At = p.Revision, l.now()
-		p.Status, p.Reason, p.Problem, p.StartAt = "", "", nil, time.Time{}
 		for _, u := range uploads {
 			p.Uploads = addOnce(p.Uploads, u)
 		}
@@ -156,7 +167,8 @@ func (l *Ledger) LinkObject(ctx context.Context, bucket, key, publication string
 	const op = "state.LinkObject"
 	k := table.Key{PK: "OBJ#" + upload.ObjectID(bucket, key), SK: "-"}
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		c, err := open[objectRecord](ctx, l.t, k)
 		if isAbsent(err) {
 			c = cell[objectRecord]{item: table.Item{Key: k}}
@@ -221,31 +233,32 @@ func (l *Ledger) Publications(ctx context.Context, since time.Time, limit int) (
 	return out, nil
 }
 
-// listed walks the LIST index day by day.
+// listed walks the LIST index day by day, in order of creation.
 func (l *Ledger) listed(ctx context.Context, kind string, since time.Time, limit int) ([]string, error) {
 	var ids []string
 	end := l.now().UTC()
-	for day := since.UTC().Truncate(24 * time.Hour); !day.After(end); day = day.Add(24 * time.Hour) {
+	for day := since.UTC().Truncate(24 * time.Hour); !day.After(end) && len(ids) < limit; day = day.Add(24 * time.Hour) {
+		var places []string
 		for s := range listShards {
 			more, err := l.placesIn(ctx, table.List, fmt.Sprintf("%s#%s#%d", kind, day.Format(time.DateOnly), s), "", "", limit-len(ids))
 			if err != nil {
 				return ids, err
 			}
-			if ids = append(ids, more...); len(ids) >= limit {
-				return ids, nil
-			}
+			places = append(places, more...)
 		}
+		slices.Sort(places)
+		ids = append(ids, idsOf(places[:min(len(places), limit-len(ids))])...)
 	}
 	return ids, nil
 }
 
 // ByStatus lists the uploads of an account that have a status, oldest first.
 func (l *Ledger) ByStatus(ctx context.Context, a upload.Account, s upload.Status, limit int) ([]Upload, error) {
-	ids, err := l.placesIn(ctx, table.Acct, "A#"+string(a), string(s)+"#", string(s)+"#~", limit)
+	places, err := l.placesIn(ctx, table.Acct, "A#"+string(a), string(s)+"#", string(s)+"#~", limit)
 	if err != nil {
 		return nil, err
 	}
-	us, err := l.Uploads(ctx, ids)
+	us, err := l.Uploads(ctx, idsOf(places))
 	if err != nil {
 		return nil, err
 	}

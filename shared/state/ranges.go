@@ -1,9 +1,11 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -32,28 +34,34 @@ func rangeKey(id string, session, r int) table.Key {
 	return table.Key{PK: "U#" + id, SK: fmt.Sprintf("RANGE#%d#%02d", session, r)}
 }
 
-// Lease is the right of one invocation to carry one range.
+// Lease is the right of one invocation to carry one range. Safe for concurrent use: it is renewed by a timer and with
+// every flush.
 type Lease struct {
 	l       *Ledger
 	id      string
 	Session int
 	Range   int
 	Owner   string
-	Record  RangeRecord
+	Record  RangeRecord // as it was taken
 }
 
 // TakeLease takes the range for 45 s and counts a turn. Somebody else's live lease gives ErrLeaseHeld in a Retryable
-// fault that carries its rest. A lease of an older generation is respected all the same: its holder may be writing.
+// fault that carries its rest. A lease of an older generation is respected all the same: its holder may be writing. A
+// range that a later generation has worked on is ErrSuperseded.
 func (l *Ledger) TakeLease(ctx context.Context, id string, gen, session, r int) (*Lease, error) {
 	owner, err := l.newID()
 	if err != nil {
 		return nil, err
 	}
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
 		c, err := l.rangeCell(ctx, id, session, r)
 		if err != nil {
 			return nil, err
+		}
+		if c.Value.Gen > gen {
+			return nil, fault.Newf(fault.Duplicate, "state.TakeLease", "range %d: %w", r, ErrSuperseded)
 		}
 		now := l.now()
 		if c.Value.Held(now) && c.Value.Owner != owner {
@@ -97,59 +105,70 @@ func (l *Ledger) putRange(ctx context.Context, c cell[RangeRecord]) error {
 	return err
 }
 
-// change is a compare-and-swap under the lease: it fails with ErrLeaseHeld once another owner has the range.
-func (le *Lease) change(ctx context.Context, op string, fn func(*RangeRecord)) error {
+// change is a compare-and-swap under the lease: it fails with ErrLeaseHeld once another owner has the range. It gives
+// the record as it was written.
+func (le *Lease) change(ctx context.Context, op string, fn func(*RangeRecord) error) (RangeRecord, error) {
 	var last error
-	for range attempts {
+	var wrote []byte // by a write whose answer was lost
+	for try := range attempts {
+		le.l.backoff(ctx, try)
 		c, err := le.l.rangeCell(ctx, le.id, le.Session, le.Range)
 		if err != nil {
-			return err
+			return RangeRecord{}, err
+		}
+		if wrote != nil && bytes.Equal(wrote, c.item.Doc) {
+			return c.Value, nil
 		}
 		if c.Value.Owner != le.Owner {
-			return fault.Newf(fault.Duplicate, op, "%w", ErrLeaseHeld)
+			return c.Value, fault.Newf(fault.Duplicate, op, "%w", ErrLeaseHeld)
 		}
-		fn(&c.Value)
-		if last = le.l.putRange(ctx, c); last == nil {
-			le.Record = c.Value
-			return nil
+		if err := fn(&c.Value); err != nil {
+			return c.Value, err
+		}
+		it, err := c.encode()
+		if err != nil {
+			return c.Value, err
+		}
+		if _, last = le.l.t.Put(ctx, it, c.item.Version); last == nil {
+			return c.Value, nil
 		}
 		if !again(last) || ctx.Err() != nil {
-			return fault.Wrap(op, last)
+			return c.Value, fault.Wrap(op, last)
+		}
+		if !sure(last) {
+			wrote = it.Doc
 		}
 	}
-	return tooBusy(op, last)
+	return RangeRecord{}, tooBusy(op, last)
 }
 
 // Renew extends the lease by its full length and gives its new end. A lease that has run out is not revived.
 func (le *Lease) Renew(ctx context.Context) (time.Time, error) {
-	expired := false
-	err := le.change(ctx, "state.Lease.Renew", func(r *RangeRecord) {
+	const op = "state.Lease.Renew"
+	r, err := le.change(ctx, op, func(r *RangeRecord) error {
 		now := le.l.now()
-		if expired = !now.Before(r.Until); !expired {
-			r.Until = now.Add(le.l.set.Lease)
+		if !now.Before(r.Until) {
+			return fault.Newf(fault.Duplicate, op, "the lease ran out: %w", ErrLeaseHeld)
 		}
+		r.Until = now.Add(le.l.set.Lease)
+		return nil
 	})
-	if err == nil && expired {
-		err = fault.Newf(fault.Duplicate, "state.Lease.Renew", "the lease ran out: %w", ErrLeaseHeld)
-	}
-	return le.Record.Until, err
+	return r.Until, err
 }
 
 // Release frees the range, keeps its turns, the bytes that were sent and what went wrong, and counts barren turns.
-func (le *Lease) Release(ctx context.Context, received int, bytes int64, f *Fault) error {
-	done := false
-	return le.change(ctx, "state.Lease.Release", func(r *RangeRecord) {
-		if !done {
-			done, bytes = true, r.Bytes+bytes // once, though the swap may be tried again
-		}
-		r.Bytes = bytes
+func (le *Lease) Release(ctx context.Context, received int, sent int64, f *Fault) error {
+	_, err := le.change(ctx, "state.Lease.Release", func(r *RangeRecord) error {
+		r.Bytes += sent
 		r.Owner, r.Until, r.Fault = "", time.Time{}, f
 		if received > 0 {
 			r.Barren = 0
 		} else {
 			r.Barren++
 		}
+		return nil
 	})
+	return err
 }
 
 // Ranges reads the range records of a session.
@@ -166,7 +185,7 @@ func (l *Ledger) Ranges(ctx context.Context, id string, session int) ([]RangeRec
 // each walks all pages of a query.
 func (l *Ledger) each(ctx context.Context, q table.Query, fn func(table.Item) error) error {
 	for {
-		items, next, err := l.t.Query(ctx, q)
+		items, next, err := l.page(ctx, q)
 		if err != nil {
 			return fault.Wrap("state.Query", err)
 		}
@@ -180,6 +199,15 @@ func (l *Ledger) each(ctx context.Context, q table.Query, fn func(table.Item) er
 		}
 		q.Page = next
 	}
+}
+
+func (l *Ledger) page(ctx context.Context, q table.Query) (items []table.Item, next string, err error) {
+	for range readTries {
+		if items, next, err = l.t.Query(ctx, q); err == nil || !again(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return items, next, err
 }
 
 // chunk is at most 16 receipts, immutable, keyed by its lowest part.
@@ -206,6 +234,7 @@ func (l *Ledger) AddReceipts(ctx context.Context, id string, session int, rs []u
 	}
 	sk := fmt.Sprintf("RCPT#%d#%05d", session, rs[0].Part)
 	for try := range attempts {
+		l.backoff(ctx, try)
 		it := table.Item{Key: table.Key{PK: "U#" + id, SK: sk}, Doc: doc}
 		_, err = l.t.Put(ctx, it, table.Absent)
 		if err == nil {
@@ -217,31 +246,40 @@ func (l *Ledger) AddReceipts(ctx context.Context, id string, session int, rs []u
 		if !isConflict(err) {
 			continue // the answer was lost: the second Put finds the chunk, and compares
 		}
-		have, gerr := l.t.Get(ctx, it.Key)
-		if gerr == nil && sameJSON(have.Doc, doc) {
+		have, gerr := get(ctx, l.t, it.Key)
+		if gerr != nil {
+			continue
+		}
+		if holds(have.Doc, rs) {
 			return nil
 		}
-		// The part was sent twice and stands in another chunk already; both are kept, and the first read wins.
-		sk = fmt.Sprintf("RCPT#%d#%05d#%02d", session, rs[0].Part, try+1)
+		// A part was sent twice and stands in another chunk already; both are kept, whatever their number.
+		nth, nerr := l.newID()
+		if nerr != nil {
+			return nerr
+		}
+		sk = fmt.Sprintf("RCPT#%d#%05d#%s", session, rs[0].Part, nth)
 	}
 	return tooBusy("state.AddReceipts", err)
 }
 
-func sameJSON(a, b json.RawMessage) bool {
-	var x, y chunk
-	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil || len(x.Receipts) != len(y.Receipts) {
+// holds says whether a stored chunk has all of rs.
+func holds(doc json.RawMessage, rs []upload.Receipt) bool {
+	var c chunk
+	if json.Unmarshal(doc, &c) != nil {
 		return false
 	}
-	for i := range x.Receipts {
-		if x.Receipts[i] != y.Receipts[i] {
+	for _, r := range rs {
+		if !slices.Contains(c.Receipts, r) {
 			return false
 		}
 	}
 	return true
 }
 
-// Receipts reads the receipts of a session for parts first to last, by number; at most one each, the newest resend
-// last written wins over none.
+// Receipts reads the receipts of a session for parts first to last, by number. first has to be the first part of a
+// range: a chunk is found by its lowest part, and holds parts of one range. Of a part that was received twice one
+// receipt is given, with a checksum if there is one: both tell of the same bytes, since each part is a pinned read.
 func (l *Ledger) Receipts(ctx context.Context, id string, session, first, last int) (map[int]upload.Receipt, error) {
 	out := map[int]upload.Receipt{}
 	prefix := fmt.Sprintf("RCPT#%d#", session)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/manifest"
@@ -54,7 +55,7 @@ type Fault struct {
 	At     time.Time     `json:"at"`
 }
 
-// maxText bounds what is kept of an error's text.
+// maxText bounds what is kept of an error's text, in bytes as JSON writes it.
 const maxText = 600
 
 // maxWord bounds what is kept of a platform's code, log id and the like: they come from outside and stand in META.
@@ -71,15 +72,28 @@ func FaultOf(step string, err error, now time.Time) *Fault {
 	return f
 }
 
+// clip cuts s to n bytes as JSON writes it, which may take six for one.
 func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
+	for i, r := range s {
+		if n -= jsonBytes(r); n < 0 {
+			return s[:i] + "..."
+		}
 	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n] + "..."
+	return s
 }
+
+func jsonBytes(r rune) int {
+	switch {
+	case r < ' ', r == '<', r == '>', r == '&', r == utf8.RuneError, r == '\u2028', r == '\u2029':
+		return 6
+	case r == '"', r == '\\':
+		return 2
+	}
+	return utf8.RuneLen(r)
+}
+
+// short says that s takes at most n bytes as JSON writes it.
+func short(s string, n int) bool { return clip(s, n) == s }
 
 // Is says whether the fault is of kind k.
 func (f *Fault) Is(k fault.Kind) bool { return f != nil && f.Kind == k.String() }
@@ -180,6 +194,9 @@ type Upload struct {
 
 	Media *Media `json:"media,omitempty"` // of the preflight
 
+	MD5     string   `json:"md5,omitempty"`     // of the whole content, where the platform wants it before Init
+	Hashing *Hashing `json:"hashing,omitempty"` // as far as it got
+
 	CRC64   string        `json:"crc64,omitempty"` // of the whole content, 16 hex digits
 	Asset   *upload.Asset `json:"asset,omitempty"`
 	Intent  *Intent       `json:"intent,omitempty"`
@@ -208,7 +225,7 @@ func (u *Upload) Public() bool { return u.OpenIntent() || u.Post != nil }
 // To moves the status by the table of state rules; what the table does not hold is an Invalid fault, and a bug.
 //
 // What may be public keeps its status while it waits (for a renewal, say): PUBLISHING lasts until there is an answer,
-// PROCESSING until it is seen. While an intent is open, no status is reached that a cancel or a fresh start could leave
+// PROCESSING until it is seen; neither that nor PUBLISHED is reached without a post. While an intent is open, no status is reached that a cancel or a fresh start could leave
 // from (upload.Rule.IntentClosed, design 4.1 and 4.3), with ErrRefused, but for NEEDS_LOGIN and the restart out of it: the
 // login has to come before anybody can look, and neither a cancel nor a step of a fresh upload is let through there.
 func (u *Upload) To(ev upload.Event, reason string) error {
@@ -218,6 +235,9 @@ func (u *Upload) To(ev upload.Event, reason string) error {
 	}
 	if !ok {
 		return fault.Newf(fault.Invalid, "state.To", "an upload that is %s cannot have %q", u.Status, string(ev))
+	}
+	if u.Post == nil && (next == upload.Processing || next == upload.Published) {
+		return fault.Newf(fault.Invalid, "state.To", "an upload without a post cannot have %q: %w", string(ev), ErrRefused)
 	}
 	if u.OpenIntent() && !openMay(u.Status, ev, next) {
 		return fault.Newf(fault.Invalid, "state.To", "an upload that is %s with an open intent cannot have %q: %w", u.Status, string(ev), ErrRefused)
@@ -241,6 +261,12 @@ func (u *Upload) Advanced() { u.Progress++ }
 // DropSession forgets the open session and what hangs on it; the next Open makes session n+1.
 func (u *Upload) DropSession() {
 	u.Live, u.Plan, u.InitHash, u.Asset, u.Completes = false, nil, "", nil, 0
+}
+
+// Hashing is a digest that is not finished: the hash's own state and how many bytes are in it.
+type Hashing struct {
+	State []byte `json:"state"`
+	Done  int64  `json:"done"`
 }
 
 // Media is what the preflight read of the video's header.
@@ -290,11 +316,11 @@ func (in *Intent) AddLook(l Look) {
 	l.Error = clip(l.Error, maxText)
 	kept := make([]upload.Post, 0, min(len(l.Candidates), maxCandidates))
 	for _, p := range l.Candidates {
-		if len(kept) == maxCandidates || len(p.ID) > maxPostID {
+		if len(kept) == maxCandidates || !short(p.ID, maxPostID) {
 			l.More++
 			continue
 		}
-		if len(p.URL) > maxPostURL {
+		if !short(p.URL, maxPostURL) {
 			p.URL = ""
 		}
 		kept = append(kept, p)

@@ -28,7 +28,9 @@ func sessionKey(id string, n int) table.Key {
 	return table.Key{PK: "U#" + id, SK: fmt.Sprintf("SESS#%d", n)}
 }
 
-// PutSession seals and stores session n of an upload, over whatever was there: its writer holds the upload's step.
+// PutSession seals and stores session n of an upload before the upload names it. What an earlier try left under that
+// number is overwritten, but never the session that the upload works with: to an opener that comes so late, or whose
+// generation is over, it is ErrSuperseded.
 func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Session) error {
 	const op = "state.PutSession"
 	k := sessionKey(id, n)
@@ -37,7 +39,15 @@ func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Sess
 		return fault.Wrap(op, err)
 	}
 	var last error
-	for range attempts {
+	for try := range attempts {
+		l.backoff(ctx, try)
+		meta, err := open[Upload](ctx, l.t, uploadKey(id))
+		if err != nil {
+			return fault.Wrap(op, err)
+		}
+		if meta.Value.Session >= n {
+			return fault.Newf(fault.Duplicate, op, "upload %s has session %d already: %w", id, meta.Value.Session, ErrSuperseded)
+		}
 		c, err := open[sealed](ctx, l.t, k)
 		if isAbsent(err) {
 			c = cell[sealed]{item: table.Item{Key: k}}
@@ -53,7 +63,7 @@ func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Sess
 		if err != nil {
 			return err
 		}
-		if _, last = l.t.Put(ctx, it, c.item.Version); last == nil {
+		if last = l.t.Transact(ctx, "", []table.Op{{Put: &it, If: c.item.Version}, {Check: &meta.item.Key, If: meta.item.Version}}); last == nil {
 			return nil
 		}
 		if !again(last) || ctx.Err() != nil {

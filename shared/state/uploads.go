@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -46,17 +47,33 @@ func (l *Ledger) CreateUpload(ctx context.Context, u Upload) (Upload, error) {
 		return Upload{}, err
 	}
 	it.Index = l.index(&u)
-	if _, err := l.t.Put(ctx, it, table.Absent); err != nil {
-		if isConflict(err) {
-			have, gerr := l.Upload(ctx, u.ID)
-			if gerr != nil {
-				return Upload{}, gerr
-			}
-			return have, fault.Newf(fault.Duplicate, "state.CreateUpload", "upload %s exists: %w", u.ID, err)
-		}
+	unsure, err := l.create(ctx, it)
+	if err == nil {
+		return u, nil
+	}
+	if !isConflict(err) {
 		return Upload{}, fault.Wrap("state.CreateUpload", err)
 	}
-	return u, nil
+	have, gerr := open[Upload](ctx, l.t, it.Key)
+	if gerr != nil {
+		return Upload{}, fault.Wrap("state.CreateUpload", gerr)
+	}
+	if unsure && bytes.Equal(have.item.Doc, it.Doc) {
+		return have.Value, nil // ours: the first answer was lost
+	}
+	return have.Value, fault.Newf(fault.Duplicate, "state.CreateUpload", "upload %s exists: %w", u.ID, err)
+}
+
+// create puts a new item, once more when the answer was lost. unsure says that one was: what is there then may be ours.
+func (l *Ledger) create(ctx context.Context, it table.Item) (unsure bool, err error) {
+	for try := range readTries {
+		l.backoff(ctx, try)
+		if _, err = l.t.Put(ctx, it, table.Absent); err == nil || isConflict(err) || !again(err) || ctx.Err() != nil {
+			break
+		}
+		unsure = unsure || !sure(err)
+	}
+	return unsure, err
 }
 
 // Upload reads one upload, strongly consistent.
@@ -178,8 +195,8 @@ func (l *Ledger) keepDue(was, is *Upload) {
 	}
 	switch {
 	case was.Settled && was.Status.Terminal() && is.Status != was.Status:
-		is.Settled, is.Due = false, l.now()
-	case was.Queued && is.Queued && !is.Status.Terminal():
+		is.Settled, is.Queued, is.Due = false, true, l.now()
+	case was.Queued && is.Queued:
 		is.Due = was.Due
 	}
 }

@@ -19,6 +19,12 @@ var ErrSessionLost = errors.New("the platform no longer knows this upload sessio
 // more): the next permit starts again at Init.
 var ErrAssetSpent = errors.New("the uploaded file can no longer be published; it has to be uploaded again")
 
+// ErrSessionCredential is in the error chain when the session's upload credentials were refused or are about to end;
+// Renewer makes new ones; parts stay. It may come from UploadPart, ListParts and Complete, before any byte or after. Its
+// kind is TokenExpired, but it is not the account's token: look for it first. Renew under a lease on the session, load
+// the session again (another may have renewed it), save it, go on.
+var ErrSessionCredential = errors.New("the upload session's credentials were refused or are about to end")
+
 // Part is one part with its bytes.
 type Part struct {
 	upload.Part
@@ -61,6 +67,13 @@ type Validator interface {
 // session. A target without it is taken to send everything.
 type InitHasher interface {
 	InitHash(v upload.Video) string
+}
+
+// Digester is optional: a platform that wants a digest of the whole file when the upload is opened. Where NeedsMD5 says
+// so, Open takes the MD5 of the very bytes that will be sent before Init and hands it over in Video.MD5; Init without it
+// is Invalid.
+type Digester interface {
+	NeedsMD5() bool
 }
 
 // Attempt is one publish attempt that Inspect is asked about.

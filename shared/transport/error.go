@@ -43,6 +43,9 @@ func (e *Error) NothingWritten() bool { return !e.written }
 // Stalled tells whether the watchdog cut it.
 func (e *Error) Stalled() bool { return errors.Is(e.Err, ErrStalled) }
 
+// Refused tells whether the rules of this package refused it: repeating it changes nothing.
+func (e *Error) Refused() bool { return errors.Is(e.Err, ErrHost) || errors.Is(e.Err, ErrReplayHeader) }
+
 // NothingWritten says the same of any error, for those who may import this package; false when nothing is known.
 func NothingWritten(err error) bool {
 	var w interface{ NothingWritten() bool }

@@ -95,7 +95,8 @@ func TestANameThatResolvesToAPrivateAddressIsNotDialled(t *testing.T) {
 	// localhost passes the list as an ordinary name, and resolves to loopback.
 	c := New(Options{Hosts: []string{"localhost"}})
 	_, err := c.Get("https://localhost/")
-	if !errors.Is(err, ErrHost) || !NothingWritten(err) {
+	var e *Error
+	if !errors.Is(err, ErrHost) || !NothingWritten(err) || !errors.As(err, &e) || !e.Refused() {
 		t.Errorf("got %v (nothing written %v), want ErrHost", err, NothingWritten(err))
 	}
 }
@@ -375,4 +376,21 @@ func FuzzRulesNeverAdmitAnotherHost(f *testing.F) {
 			t.Errorf("admitted %q", s)
 		}
 	})
+}
+
+func TestASourceThatHangsDoesNotHoldTheRequest(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) }))
+	defer srv.Close()
+	body, feed := io.Pipe()
+	go io.WriteString(feed, "a little, and then nothing")
+	r, err := http.NewRequest("PUT", srv.URL, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = 1000
+	_, err = New(Options{AllowLoopback: true, Stall: 20 * time.Millisecond}).Do(r)
+	var e *Error
+	if !errors.Is(err, ErrStalled) || !errors.As(err, &e) || !e.Stalled() || e.Refused() {
+		t.Errorf("got %v, want ErrStalled", err)
+	}
 }

@@ -25,11 +25,17 @@ func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	s := &stall{limit: w.stall, cut: func() { cancel(ErrStalled) }}
 	r = r.WithContext(ctx)
+	free := func() bool { return true }
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &watchedRequest{ReadCloser: r.Body, s: s, after: w.firstByte}
+		body := &watchedRequest{ReadCloser: r.Body, s: s, after: w.firstByte}
+		r.Body = body
+		// net/http does not return before a running Read of the body has: a source that stands still would hold the
+		// request for ever. Closing is what makes a reader over a network let go.
+		free = context.AfterFunc(ctx, func() { body.Close() })
 	}
 	resp, err := w.next.RoundTrip(r)
 	s.rest()
+	free()
 	if err != nil {
 		err = named(ctx, err)
 		cancel(nil)
@@ -88,6 +94,15 @@ type watchedRequest struct {
 	io.ReadCloser
 	s     *stall
 	after time.Duration
+
+	once sync.Once
+	err  error
+}
+
+// Close closes once, whoever comes first: net/http or the watchdog.
+func (b *watchedRequest) Close() error {
+	b.once.Do(func() { b.err = b.ReadCloser.Close() })
+	return b.err
 }
 
 func (b *watchedRequest) Read(p []byte) (int, error) {

@@ -103,6 +103,7 @@ type Video struct {
 	Private     bool            `json:"private,omitempty"`
 	Duration    time.Duration   `json:"duration,omitempty"` // 0 = not known
 	CRC64       string          `json:"crc64,omitempty"`    // CRC-64/ECMA of the content as 16 hex digits, once known
+	MD5         string          `json:"md5,omitempty"`      // 32 lower-case hex, taken before Init; "" where nobody asked (target.Digester)
 	Fields      json.RawMessage `json:"fields,omitempty"`   // the manifest's object for this target
 }
 

@@ -34,6 +34,7 @@ type turn struct {
 	lease   *state.Lease
 	ends    atomic.Int64 // end of the lease, unix nanoseconds
 	stopped atomic.Bool  // take no more parts
+	mu      sync.Mutex   // one renewal of the lease at a time: the timer and the flushes both renew
 }
 
 // Carry carries one range as far as this invocation's time allows (design 2, "Inside a range", "Deadline").
@@ -80,21 +81,20 @@ func (t *turn) run(ctx context.Context) (res transfer.Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	missing, err := t.missing(ctx, tgt, sess)
-	if err != nil || len(missing) == 0 {
-		return res, withToken(err, version)
-	}
 	cctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	var wg sync.WaitGroup
 	wg.Go(func() { t.keep(cctx, cancel) })
 	defer wg.Wait()
 	defer cancel(nil)
-	res, err = transfer.Carry(cctx, transfer.Job{
-		Target: tgt, Session: sess, Source: w.Source, Object: object(t.u.Source), Plan: *t.u.Plan, Missing: missing,
-		InFlight: t.u.Plan.InFlight, MayStart: t.mayStart(ctx), Flush: t.flush, Progress: t.progress,
-	})
+	missing, err := t.missing(cctx, tgt, sess)
+	if err == nil && len(missing) > 0 {
+		res, err = transfer.Carry(cctx, transfer.Job{
+			Target: tgt, Session: sess, Source: w.Source, Object: object(t.u.Source), Plan: *t.u.Plan, Missing: missing,
+			InFlight: t.u.Plan.InFlight, MayStart: t.mayStart(ctx), Flush: t.flush, Progress: t.progress, Retry: w.PartRetry,
+		})
+	}
 	if err != nil && context.Cause(cctx) != nil && ctx.Err() == nil && t.stopped.Load() {
+		res.Left = max(res.Left, 1)
 		err = nil // cut by ourselves: superseded, cancelled, or the lease is over; the ledger says which
 	}
 	return res, withToken(err, version)
@@ -135,7 +135,7 @@ func (t *turn) missing(ctx context.Context, tgt target.Target, sess upload.Sessi
 	}
 	var missing []int
 	for n := first; n <= last; n++ {
-		if _, ok := have[n]; !ok {
+		if r, ok := have[n]; !ok || r.Unsummed {
 			missing = append(missing, n)
 		}
 	}
@@ -200,6 +200,8 @@ func (t *turn) flush(ctx context.Context, rs []upload.Receipt) error {
 
 // renew extends the lease and reads generation and cancel; over either, no further part is taken.
 func (t *turn) renew(ctx context.Context) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	until, err := t.lease.Renew(ctx)
 	if err == nil {
 		t.ends.Store(until.UnixNano())
@@ -266,6 +268,8 @@ func (t *turn) finish(ctx context.Context, res transfer.Result, err error) (Rang
 		return RangeResult{Done: true}, nil
 	case err == nil:
 		return RangeResult{}, nil
+	case isKind(err, fault.Retryable) && f.After > w.Set.NearWait:
+		return RangeResult{Done: true}, nil // Open parks for so long, without a grant
 	case isKind(err, fault.Retryable) && f.After > 0:
 		return RangeResult{Wait: seconds(f.After)}, nil
 	case isKind(err, fault.Retryable):

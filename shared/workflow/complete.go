@@ -13,7 +13,8 @@ import (
 )
 
 // Complete makes the asset of the received parts. Whatever happens the machine goes back to Open, which reads the
-// ledger: a lost answer is completed once more, then the session is given up for a new one.
+// ledger: a lost answer is completed once more, then the session is given up for a new one. What was refused before any
+// effect does not count.
 func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	u, ok, err := w.begin(ctx, in, func(u *state.Upload) {
 		if u.Live && u.Asset == nil {
@@ -23,36 +24,39 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	if err != nil || !ok {
 		return Result{Next: superseded}, err
 	}
+	open := Result{Next: "open"}
 	if !u.Live || u.Plan == nil || over(&u) || u.Public() {
-		return Result{Next: "open"}, nil
+		return open, nil
 	}
 	rs, err := w.allReceipts(ctx, &u)
 	if err != nil || rs == nil {
-		return Result{Next: "open"}, err
+		return open, err
+	}
+	sum, err := contentSum(u.Plan, rs)
+	if err != nil {
+		return open, w.stepFault(ctx, &u, "complete", err)
 	}
 	if u.Completes > maxComplete {
-		return Result{Next: "open"}, w.lose(ctx, &u, "completing it gave no answer")
+		return open, w.lose(ctx, &u, "completing it gave no answer")
 	}
 	tgt, version, err := w.Targets.OpenTarget(ctx, u.Account)
 	if err != nil {
-		return Result{Next: "open"}, w.stepFault(ctx, &u, "complete", withToken(err, version))
+		return open, w.completeFault(ctx, &u, withToken(err, version), true)
 	}
 	sess, err := w.Ledger.Session(ctx, u.ID, u.Session)
 	if err != nil {
-		return Result{}, err
+		return open, err
 	}
 	asset, err := tgt.Complete(ctx, sess, rs)
-	if err != nil {
-		if errors.Is(err, target.ErrSessionLost) {
-			return Result{Next: "open"}, w.lose(ctx, &u, err.Error())
-		}
-		return Result{Next: "open"}, w.stepFault(ctx, &u, "complete", withToken(err, version))
+	if err == nil && asset.ID == "" {
+		err = fault.New(fault.Unknown, "workflow.Complete", "the platform's answer names no file")
 	}
-	crc, err := transfer.ContentCRC64(rs)
-	if err != nil {
-		return Result{}, err
+	switch {
+	case errors.Is(err, target.ErrSessionLost):
+		return open, w.lose(ctx, &u, err.Error())
+	case err != nil:
+		return open, w.completeFault(ctx, &u, withToken(err, version), !isKind(err, fault.Unknown) && !isKind(err, fault.Duplicate))
 	}
-	sum := fmt.Sprintf("%016x", crc)
 	u, err = w.Ledger.Update(context.WithoutCancel(ctx), u.ID, u.Gen, func(u *state.Upload) error {
 		if u.Asset == nil {
 			u.Asset, u.CRC64, u.Fault = &asset, sum, nil
@@ -63,7 +67,28 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	if err == nil {
 		w.note(ctx, &u, "complete", fmt.Sprintf("%d bytes are one file at the platform now, crc64 %s", u.Source.Size, sum), nil)
 	}
-	return Result{Next: "open"}, err
+	return open, ignoreSuperseded(err)
+}
+
+// completeFault records why Complete failed. refused: it had no effect, so the try does not count.
+func (w *Workflow) completeFault(ctx context.Context, u *state.Upload, err error, refused bool) error {
+	n := u.Completes
+	if serr := w.stepFault(ctx, u, "complete", err); serr != nil || !refused {
+		return serr
+	}
+	_, uerr := w.Ledger.Update(context.WithoutCancel(ctx), u.ID, u.Gen, func(u *state.Upload) error { u.Completes = n - 1; return nil })
+	return ignoreSuperseded(uerr)
+}
+
+// contentSum names the content by the CRC64 of its parts, whose sizes must be those of the plan.
+func contentSum(plan *upload.Plan, rs []upload.Receipt) (string, error) {
+	for _, r := range rs {
+		if want := plan.Part(r.Part).Size; r.Size != want {
+			return "", fault.Newf(fault.Invalid, "workflow.Complete", "part %d has a receipt for %d bytes, not %d", r.Part, r.Size, want)
+		}
+	}
+	crc, err := transfer.ContentCRC64(rs)
+	return fmt.Sprintf("%016x", crc), err
 }
 
 // allReceipts gives the receipts in order, or nil while some are missing or a range is still leased: Complete needs
@@ -79,23 +104,19 @@ func (w *Workflow) allReceipts(ctx context.Context, u *state.Upload) ([]upload.R
 	}
 	rs := make([]upload.Receipt, 0, u.Plan.Parts)
 	for n := 1; n <= u.Plan.Parts; n++ {
-		r, ok := have[n]
-		if want := u.Plan.Part(n).Size; ok && r.Size != want {
-			return nil, fault.Newf(fault.Invalid, "workflow.Complete", "part %d has a receipt for %d bytes, not %d", n, r.Size, want)
-		}
-		rs = append(rs, r)
+		rs = append(rs, have[n])
 	}
 	return rs, nil
 }
 
-// stepFault records what a step met, for Open and for people. It gives nil: the machine branches on the ledger.
+// stepFault records what a step met, for Open and for people. It gives nil when that is done: the machine branches on the
+// ledger.
 func (w *Workflow) stepFault(ctx context.Context, u *state.Upload, step string, err error) error {
 	f := w.faultOf(step, err)
 	w.note(ctx, u, step, "failed", err)
 	changed, uerr := w.Ledger.Update(context.WithoutCancel(ctx), u.ID, u.Gen, func(u *state.Upload) error { u.Fault = f; return nil })
-	if uerr != nil {
-		return uerr
+	if uerr == nil {
+		*u = changed
 	}
-	*u = changed
-	return nil
+	return ignoreSuperseded(uerr)
 }

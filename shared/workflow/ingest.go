@@ -2,10 +2,10 @@ package workflow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"time"
 
@@ -13,6 +13,7 @@ import (
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/source"
 	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -35,6 +36,9 @@ func (w *Workflow) Ingest(ctx context.Context, o source.Object) (Ingested, error
 		return w.ingestVideo(ctx, o.Bucket, o.Key)
 	case manifest.DropSidecar:
 		video, _ := manifest.VideoKey(o.Key)
+		if of := manifest.DropOf(video); of != manifest.DropVideo {
+			return Ingested{Reason: "a sidecar of what is not a video to publish: " + string(of)}, nil
+		}
 		return w.ingestVideo(ctx, o.Bucket, video)
 	default:
 		return Ingested{Reason: "not a video to publish: " + string(drop)}, nil
@@ -61,11 +65,16 @@ func (w *Workflow) record(ctx context.Context, bucket, key string) (state.Public
 	src := upload.Source{Bucket: bucket, Key: key, ETag: info.ETag, Size: info.Size, VersionID: info.VersionID}
 	id := upload.PublicationID(src)
 	if !w.Set.StartsFrom.IsZero() && info.Modified.Before(w.Set.StartsFrom) {
-		if _, err := w.Ledger.Publication(ctx, id); err != nil {
+		if _, err := w.Ledger.Publication(ctx, id); errors.Is(err, table.ErrNotFound) {
 			return state.Publication{}, "older than starts_from", nil
+		} else if err != nil {
+			return state.Publication{}, "", err
 		}
 	}
 	p, err := w.Ledger.EnsurePublication(ctx, state.Publication{ID: id, Source: src, ContentType: info.ContentType, Metadata: info.Metadata, Status: upload.Waiting, Reason: "manifest"})
+	if err == nil && !maps.Equal(p.Metadata, info.Metadata) { // the same bytes again, with other metadata
+		p, err = w.Ledger.UpdatePublication(ctx, id, func(p *state.Publication) error { p.Metadata = info.Metadata; return nil })
+	}
 	if err != nil {
 		return p, "", err
 	}
@@ -91,15 +100,38 @@ func (w *Workflow) apply(ctx context.Context, p state.Publication) (Ingested, er
 		case route.Sidecar == manifest.SidecarOptional && w.Now().Before(until):
 			return w.waits(ctx, p, "manifest", until, nil)
 		}
-		from = "route"
+		from = fromRoute
 	}
-	return w.revise(ctx, p, route, side, from)
+	if from == fromRoute && p.Revision > 0 {
+		if r, err := w.Ledger.Revision(ctx, p.ID, p.Revision); err != nil || r.From == fromAPI {
+			return w.ensureOr(ctx, p, err) // what a caller said of this very video outranks the route
+		}
+	}
+	m, err := w.merged(p, route, side)
+	if err != nil {
+		return w.problem(ctx, p, err)
+	}
+	return w.revise(ctx, p, m, from)
 }
+
+func (w *Workflow) ensureOr(ctx context.Context, p state.Publication, err error) (Ingested, error) {
+	if err != nil {
+		return Ingested{}, err
+	}
+	return w.ensure(ctx, p)
+}
+
+// Where a revision's manifest came from.
+const (
+	fromRoute   = "route"
+	fromSidecar = "sidecar"
+	fromAPI     = "api"
+)
 
 // sidecar reads <key>.publish.json; from is empty when there is none.
 func (w *Workflow) sidecar(ctx context.Context, p state.Publication, route manifest.Route) (m manifest.Manifest, from string, err error) {
 	if route.Sidecar == manifest.SidecarNever {
-		return m, "route", nil
+		return m, fromRoute, nil
 	}
 	o := source.Object{Bucket: p.Source.Bucket, Key: manifest.SidecarKey(p.Source.Key)}
 	info, err := w.Source.Stat(ctx, o)
@@ -124,7 +156,7 @@ func (w *Workflow) sidecar(ctx context.Context, p state.Publication, route manif
 		}
 	}
 	m, err = manifest.Parse(b, w.targets())
-	return m, "sidecar", err
+	return m, fromSidecar, err
 }
 
 // targets are the platforms' words that a manifest may name: those that the routes' accounts use, and the known ones.
@@ -144,22 +176,24 @@ func (w *Workflow) targets() []string {
 	return words
 }
 
-// revise merges route, metadata and sidecar into the next revision, and starts or changes the uploads.
-func (w *Workflow) revise(ctx context.Context, p state.Publication, route manifest.Route, side manifest.Manifest, from string) (Ingested, error) {
+// merged makes one manifest of route, metadata and sidecar. Every error is a fault of these, Invalid with its field.
+func (w *Workflow) merged(p state.Publication, route manifest.Route, side manifest.Manifest) (manifest.Manifest, error) {
 	meta, err := manifest.FromMetadata(p.Metadata)
 	if err != nil {
-		return w.problem(ctx, p, err)
+		return meta, err
 	}
 	m := manifest.Merge(route.Defaults, meta, side)
 	if m.Title == "" {
 		m.Title = manifest.TitleFromKey(p.Source.Key)
 	}
-	accounts, err := route.Choose(m)
-	if err != nil {
-		return w.problem(ctx, p, err)
-	}
-	m.To = accounts
-	same, err := w.inForce(ctx, p, m.Hash())
+	m.To, err = route.Choose(m)
+	return m, err
+}
+
+// revise makes m the next revision, unless it is what is in force, and starts or changes the uploads.
+func (w *Workflow) revise(ctx context.Context, p state.Publication, m manifest.Manifest, from string) (Ingested, error) {
+	hash := m.Hash()
+	same, err := w.inForce(ctx, p, hash)
 	if err != nil {
 		return Ingested{}, err
 	}
@@ -168,11 +202,14 @@ func (w *Workflow) revise(ctx context.Context, p state.Publication, route manife
 			return w.problem(ctx, p, err)
 		}
 	}
-	ids := make([]string, len(accounts))
-	for i, a := range accounts {
+	ids := make([]string, len(m.To))
+	for i, a := range m.To {
 		ids[i] = upload.ID(p.ID, a, m.Again)
 	}
-	p, _, _, err = w.Ledger.AddRevision(ctx, p.ID, state.Revision{Manifest: m, Hash: m.Hash(), From: from}, ids)
+	p, _, _, err = w.Ledger.AddRevision(ctx, p.ID, state.Revision{Manifest: m, Hash: hash, From: from}, ids)
+	if err == nil && p.Problem != nil { // mended back to what is in force
+		p, err = w.Ledger.UpdatePublication(ctx, p.ID, func(p *state.Publication) error { p.Problem = nil; return nil })
+	}
 	if err != nil {
 		return Ingested{}, err
 	}
@@ -217,7 +254,10 @@ func (w *Workflow) ensure(ctx context.Context, p state.Publication) (Ingested, e
 		have, err := w.Ledger.CreateUpload(ctx, u)
 		switch {
 		case isKind(err, fault.Duplicate):
-			err = w.bringUp(ctx, &have, u)
+			var late string
+			if late, err = w.bringUp(ctx, &have, u); late != "" {
+				out.Reason = late
+			}
 		case err == nil:
 			w.note(ctx, &have, "ingest", "recorded: "+path.Base(p.Source.Key), nil)
 			err = w.start(ctx, &have)
@@ -234,67 +274,6 @@ func (w *Workflow) ensure(ctx context.Context, p state.Publication) (Ingested, e
 		}
 	}
 	return out, nil
-}
-
-// bringUp makes a newer revision the one in force for an upload, while nothing of it is public (design 4.2).
-func (w *Workflow) bringUp(ctx context.Context, have *state.Upload, want state.Upload) error {
-	if have.Revision >= want.Revision {
-		if !have.Started && !have.Due.After(w.Now()) {
-			return w.start(ctx, have)
-		}
-		return nil
-	}
-	restart := false
-	changed, err := w.Ledger.Update(ctx, have.ID, state.AnyGen, func(u *state.Upload) error {
-		restart = false
-		if u.Revision >= want.Revision {
-			return nil
-		}
-		if u.Public() || u.Status == upload.Cancelled {
-			u.Revision, u.Refused = max(u.Revision, 1), w.tooLate(u, want.Revision)
-			return nil
-		}
-		u.Revision, u.PublishAt, u.Refused = want.Revision, want.PublishAt, nil
-		restart = u.Status == upload.Failed || u.Status == upload.Waiting && u.Started
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if changed.Refused != nil && changed.Revision < want.Revision {
-		w.note(ctx, &changed, "ingest", "a changed manifest was refused: "+changed.Refused.Text, nil)
-		return nil
-	}
-	w.note(ctx, &changed, "ingest", fmt.Sprintf("revision %d is in force", want.Revision), nil)
-	if !restart {
-		return nil
-	}
-	return w.restart(ctx, &changed, nil)
-}
-
-func (w *Workflow) tooLate(u *state.Upload, rev int) *state.Fault {
-	text := fmt.Sprintf("revision %d came after publishing began", rev)
-	if u.Post != nil {
-		text = fmt.Sprintf("revision %d came after it was published as post %s", rev, u.Post.ID)
-	}
-	if u.Status == upload.Cancelled {
-		text = fmt.Sprintf("revision %d came after the upload was cancelled", rev)
-	}
-	return &state.Fault{Step: "ingest", Kind: fault.Invalid.String(), Field: "manifest", Rule: "changes before publishing only", Text: text, At: w.Now(),
-		Actor: string(fault.ActorOwner), Action: `edit the post at the platform, or set "again": "<label>" to post a second time`}
-}
-
-// notWanted cancels an upload that the newest revision does not name any more, unless it may be public already.
-func (w *Workflow) notWanted(ctx context.Context, id string) error {
-	u, err := w.Ledger.Upload(ctx, id)
-	if err != nil || u.Public() || u.Status == upload.Published || u.Status == upload.Cancelled {
-		return err
-	}
-	_, err = w.Cancel(ctx, id)
-	if errors.Is(err, state.ErrRefused) {
-		return nil
-	}
-	return err
 }
 
 // waits leaves a publication without uploads, visible with its reason.
@@ -330,45 +309,4 @@ func (w *Workflow) begun(ctx context.Context, id string) (bool, error) {
 	}
 	_, err = w.apply(ctx, p)
 	return err == nil, err
-}
-
-// Request is the body of POST /publications.
-type Request struct {
-	Bucket   string          `json:"bucket"`
-	Key      string          `json:"key"`
-	Manifest json.RawMessage `json:"manifest,omitempty"`
-}
-
-// Validate refuses what names no object.
-func (r Request) Validate() error {
-	if r.Bucket == "" {
-		return fault.InvalidField("workflow.Request", "bucket", "not empty", "the bucket is missing")
-	}
-	return manifest.CheckKey(r.Key)
-}
-
-// Submit is Ingest for a caller of the API, with the manifest in its hand. It may name the inbox bucket only.
-func (w *Workflow) Submit(ctx context.Context, r Request) (Ingested, error) {
-	if r.Bucket != w.Set.Inbox {
-		return Ingested{}, fault.InvalidField("workflow.Submit", "bucket", "the inbox bucket", "only objects of the inbox can be published")
-	}
-	if drop := manifest.DropOf(r.Key); drop != manifest.DropVideo {
-		return Ingested{}, fault.InvalidField("workflow.Submit", "key", "a video", "this key names a "+string(drop))
-	}
-	if len(r.Manifest) == 0 {
-		return w.ingestVideo(ctx, r.Bucket, r.Key)
-	}
-	m, err := manifest.Parse(r.Manifest, w.targets())
-	if err != nil {
-		return Ingested{}, err
-	}
-	p, reason, err := w.record(ctx, r.Bucket, r.Key)
-	if err != nil || reason != "" {
-		return Ingested{Reason: reason}, err
-	}
-	route, ok := w.Routes.Match(r.Bucket, r.Key)
-	if !ok {
-		return w.waits(ctx, p, "route", time.Time{}, nil)
-	}
-	return w.revise(ctx, p, route, m, "api")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
@@ -40,11 +41,12 @@ func (w *Workflow) Look(ctx context.Context, in Step) (Result, error) {
 	if !ok {
 		return w.undecided(ctx, &u, state.Look{At: w.Now(), Error: "this platform cannot be asked"})
 	}
+	at := w.Now() // an answer is as old as its question: one that was asked before settle_at denies nothing
 	found, err := w.inspect(ctx, &u, inspector)
 	if err != nil {
 		return w.lookFault(ctx, &u, withToken(err, version))
 	}
-	return w.judge(ctx, &u, found)
+	return w.judge(ctx, &u, found, at)
 }
 
 func (w *Workflow) inspect(ctx context.Context, u *state.Upload, i target.Inspector) (target.Finding, error) {
@@ -64,9 +66,12 @@ func (w *Workflow) inspect(ctx context.Context, u *state.Upload, i target.Inspec
 }
 
 // judge applies design 4.1 to what was found.
-func (w *Workflow) judge(ctx context.Context, u *state.Upload, found target.Finding) (Result, error) {
+func (w *Workflow) judge(ctx context.Context, u *state.Upload, found target.Finding, at time.Time) (Result, error) {
 	var mine []upload.Post
 	for _, p := range found.Posts {
+		if p.ID == "" {
+			continue
+		}
 		by, err := w.Ledger.PostClaimedBy(ctx, u.Account.Target(), p.ID)
 		if err != nil {
 			return Result{}, err
@@ -75,13 +80,13 @@ func (w *Workflow) judge(ctx context.Context, u *state.Upload, found target.Find
 			mine = append(mine, p)
 		}
 	}
-	look := state.Look{At: w.Now(), Candidates: mine, Denied: found.Denied}
+	look := state.Look{At: at, Candidates: mine, Denied: found.Denied && u.Asset != nil && u.Asset.ID == u.Intent.Asset}
 	switch {
 	case len(mine) == 1:
 		return w.adopt(ctx, u, mine[0], look)
 	case len(mine) > 1:
 		return w.hold(ctx, u, look, fmt.Sprintf("%d posts match; a person has to say which one is ours", len(mine)))
-	case found.Denied && !w.Now().Before(u.Intent.SettleAt):
+	case look.Denied && !at.Before(u.Intent.SettleAt):
 		return w.permit(ctx, u, look)
 	}
 	return w.undecided(ctx, u, look)
@@ -105,6 +110,7 @@ func (w *Workflow) adopt(ctx context.Context, u *state.Upload, p upload.Post, lo
 func (w *Workflow) permit(ctx context.Context, u *state.Upload, look state.Look) (Result, error) {
 	u2, err := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, u.Intent.Attempt, state.IntentDenied, func(u *state.Upload) error {
 		u.Intent.AddLook(look)
+		takeBack(u)
 		return u.To(upload.EvRefused, "denied")
 	})
 	if err != nil {
@@ -122,7 +128,12 @@ func (w *Workflow) undecided(ctx context.Context, u *state.Upload, look state.Lo
 	if !look.At.Before(u.Intent.SettleAt) {
 		return w.hold(ctx, u, look, "the platform did not say whether it was published")
 	}
-	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Intent.AddLook(look); return nil })
+	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
+		if u.Intent.AddLook(look); look.Error == "" {
+			u.Counts.Renewals = 0
+		}
+		return nil
+	})
 	if err != nil {
 		return Result{}, err
 	}
@@ -138,7 +149,7 @@ func (w *Workflow) hold(ctx context.Context, u *state.Upload, look state.Look, w
 		u.Intent.AddLook(look)
 		u.Fault = &state.Fault{
 			Step: "look", Kind: fault.Unknown.String(), Text: why, Actor: string(fault.ActorOperator), At: w.Now(),
-			Action: "look at the account's own page; then: vodlift resolve " + u.ID + " --published POST, or --publish-again",
+			Action: resolveAction(u),
 		}
 		return nil
 	})
@@ -154,7 +165,7 @@ func (w *Workflow) lookFault(ctx context.Context, u *state.Upload, err error) (R
 	if errors.Is(err, state.ErrSuperseded) {
 		return Result{Next: superseded}, nil
 	}
-	if isKind(err, fault.TokenExpired) && u.Counts.Renewals < maxRenewals {
+	if isKind(err, fault.TokenExpired) && u.Counts.Renewals < maxRenewals && !deadRenewal(u.Fault) {
 		return Result{Next: "open"}, w.stepFault(ctx, u, "look", err)
 	}
 	w.note(ctx, u, "look", "could not look", err)
@@ -163,7 +174,7 @@ func (w *Workflow) lookFault(ctx context.Context, u *state.Upload, err error) (R
 
 // Check asks whether the platform shows the post. Its answers: live, blocked, failed, later, open.
 func (w *Workflow) Check(ctx context.Context, in Step) (Result, error) {
-	u, ok, err := w.begin(ctx, in, func(u *state.Upload) { u.Counts.Passes++ })
+	u, ok, err := w.begin(ctx, in, func(u *state.Upload) { u.Counts.Passes++; u.NextAt = time.Time{} })
 	if err != nil || !ok {
 		return Result{Next: superseded}, err
 	}
@@ -198,6 +209,7 @@ func (w *Workflow) Check(ctx context.Context, in Step) (Result, error) {
 		_, err := w.endBy(ctx, &u, f)
 		return Result{Next: "blocked"}, err
 	}
+	u.Counts.Renewals = 0
 	return w.pollLater(ctx, &u)
 }
 
@@ -218,7 +230,9 @@ func (w *Workflow) live(ctx context.Context, u *state.Upload, v target.Verdict) 
 
 // pollLater sets the time of the next poll: 30 s doubling to 30 min.
 func (w *Workflow) pollLater(ctx context.Context, u *state.Upload) (Result, error) {
+	renewals := u.Counts.Renewals
 	_, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
+		u.Counts.Renewals = renewals
 		d := w.Set.PollFirst
 		for range u.Counts.Polls {
 			if d = d * 2; d >= w.Set.PollMost {
@@ -233,10 +247,18 @@ func (w *Workflow) pollLater(ctx context.Context, u *state.Upload) (Result, erro
 	return Result{Next: "later"}, err
 }
 
-// checkFault: the post is known, so nothing here can fail the upload; it is asked again later.
+// checkFault: the post is known, so nothing here can fail the upload; it is asked again later, by way of a renewal or a
+// login where the token is why.
 func (w *Workflow) checkFault(ctx context.Context, u *state.Upload, err error) (Result, error) {
-	if isKind(err, fault.TokenExpired) && u.Counts.Renewals < maxRenewals {
+	switch {
+	case isKind(err, fault.TokenExpired) && u.Counts.Renewals < maxRenewals:
 		return Result{Next: "open"}, w.stepFault(ctx, u, "watch", err)
+	case isKind(err, fault.TokenExpired), isKind(err, fault.CredentialsExpired):
+		w.note(ctx, u, "watch", "could not ask", err)
+		f := w.faultOf("watch", err)
+		f.Kind = fault.CredentialsExpired.String()
+		_, eerr := w.endBy(ctx, u, f)
+		return Result{Next: "failed"}, ignoreSuperseded(eerr)
 	}
 	w.note(ctx, u, "watch", "could not ask", err)
 	return w.pollLater(ctx, u)

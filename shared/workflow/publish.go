@@ -130,7 +130,7 @@ func (w *Workflow) send(ctx context.Context, u *state.Upload, p *permit) (Result
 	if now.Sub(p.made) >= p.window || !now.Round(0).Before(p.intent.SendBy.Round(0)) {
 		return w.notSent(ctx, u, attempt, "the permit's time was over before the request was begun")
 	}
-	call, cancel := context.WithDeadline(ctx, p.intent.SendBy)
+	call, cancel := context.WithTimeout(ctx, p.intent.SendBy.Sub(now))
 	post, err := p.target.Publish(call, p.video, p.session, *u.Asset)
 	cancel()
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
@@ -191,9 +191,10 @@ func (w *Workflow) later(ctx context.Context, u *state.Upload, d time.Duration) 
 func (w *Workflow) notSent(ctx context.Context, u *state.Upload, attempt int, why string) (Result, error) {
 	w.note(ctx, u, "publish", why, nil)
 	_, err := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, attempt, state.IntentRefused, func(u *state.Upload) error {
+		takeBack(u)
 		return u.To(upload.EvRefused, "permit")
 	})
-	return Result{Next: early}, err
+	return Result{Next: early}, ignoreSuperseded(err)
 }
 
 // recordPost writes the post down. Until that is done it is not true for us: a failure here leads to Look.
@@ -204,7 +205,9 @@ func (w *Workflow) recordPost(ctx context.Context, u *state.Upload, post upload.
 	checks := w.checks(ctx, u.Account)
 	gen := u.Gen
 	record := func(u *state.Upload) error {
-		u.Fault = nil
+		if u.Fault = nil; u.Settled { // a late answer: its generation has ended, so the sweep starts the next
+			u.Settled, u.Due = false, w.Now()
+		}
 		if checks {
 			return nil
 		}
@@ -225,10 +228,11 @@ func (w *Workflow) recordPost(ctx context.Context, u *state.Upload, post upload.
 		return Result{}, fault.Wrap("workflow.Publish", err)
 	}
 	*u = changed
-	if len(changed.Extra) > 0 {
-		w.note(ctx, u, "publish", "ALARM: a late answer names a further post "+post.ID, nil)
+	if changed.Post.ID != post.ID {
+		w.note(ctx, u, "publish", "ALARM: a late answer names a further post "+post.ID+" beside "+changed.Post.ID, nil)
+	} else {
+		w.note(ctx, u, "publish", "posted as "+post.ID, nil)
 	}
-	w.note(ctx, u, "publish", "posted as "+post.ID, nil)
 	return Result{Next: posted}, nil
 }
 
@@ -247,39 +251,75 @@ func (w *Workflow) publishFault(ctx context.Context, u *state.Upload, attempt in
 	if fault.EffectOf(err) != fault.EffectNone {
 		return Result{Next: unknown}, w.stepFault(ctx, u, "publish", err)
 	}
-	f := w.faultOf("publish", err)
-	fe := fault.As(err)
 	w.note(ctx, u, "publish", "refused, provably without effect", err)
-	kind := fault.KindOf(err)
-	ends := (kind == fault.Invalid || kind == fault.Permanent || kind == fault.CredentialsExpired) && !fe.Quota && !errors.Is(err, target.ErrAssetSpent)
-	// On Douyin a video_id serves one create; only codes marked asset-kept leave it usable (design 4.1).
-	spent := !ends && !fe.AssetKept
-	_, uerr := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, attempt, state.IntentRefused, func(u *state.Upload) error {
-		u.Fault = f
-		if fe.Quota || kind == fault.Retryable {
-			u.NotBefore = w.Now().Add(max(fe.After, w.Set.RetryPark))
-		}
-		if kind == fault.TokenExpired {
-			u.Renew = f.Token
-		}
-		if err := u.To(upload.EvRefused, "refused"); err != nil {
-			return err
-		}
-		if spent {
-			u.DropSession()
-			u.Reopened++
-		}
-		return nil
-	})
+	r := w.refusalOf(u, err)
+	changed, uerr := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, attempt, state.IntentRefused, r.apply)
+	if errors.Is(uerr, state.ErrSuperseded) {
+		// A later generation took over while the call was under way; that nothing happened is a fact for it as well.
+		_, uerr = w.Ledger.CloseIntent(ctx, u.ID, state.AnyGen, attempt, state.IntentRefused, func(u *state.Upload) error {
+			if u.Status != upload.Publishing {
+				return fault.Newf(fault.Duplicate, "workflow.Publish", "%w", state.ErrSuperseded)
+			}
+			return r.apply(u)
+		})
+		return Result{Next: superseded}, ignoreSuperseded(uerr)
+	}
 	if uerr != nil {
 		return Result{}, uerr
 	}
+	*u = changed
 	switch {
-	case ends:
-		_, err := w.endBy(ctx, u, f)
+	case r.ends:
+		_, err := w.endBy(ctx, u, r.fault)
 		return Result{Next: refused}, err
-	case kind == fault.TokenExpired:
+	case r.fault.Is(fault.TokenExpired):
 		return Result{Next: renewIt}, nil
 	}
 	return Result{Next: early}, nil
 }
+
+// refusal is what a publish that provably had no effect means for the upload.
+type refusal struct {
+	fault     *state.Fault
+	ends      bool
+	spent     bool // the asset serves no further create
+	notBefore time.Time
+}
+
+func (w *Workflow) refusalOf(u *state.Upload, err error) refusal {
+	fe, kind := fault.As(err), fault.KindOf(err)
+	r := refusal{fault: w.faultOf("publish", err)}
+	if kind == fault.TokenExpired && u.Counts.Renewals >= maxRenewals {
+		kind, r.fault.Kind = fault.CredentialsExpired, fault.CredentialsExpired.String()
+	}
+	r.ends = (kind == fault.Invalid || kind == fault.Permanent || kind == fault.CredentialsExpired) && !fe.Quota && !errors.Is(err, target.ErrAssetSpent)
+	// On Douyin a video_id serves one create; only codes marked asset-kept leave it usable (design 4.1).
+	r.spent = !fe.AssetKept
+	if !r.ends && kind != fault.TokenExpired {
+		r.notBefore = w.Now().Add(max(fe.After, w.Set.RetryPark))
+	}
+	return r
+}
+
+// apply writes a refusal into the upload, in the transaction that closes the intent.
+func (r refusal) apply(u *state.Upload) error {
+	u.Fault = r.fault
+	if !r.notBefore.IsZero() {
+		u.NotBefore = r.notBefore
+	}
+	if r.fault.Is(fault.TokenExpired) {
+		u.Renew = r.fault.Token
+	}
+	if r.spent {
+		u.DropSession()
+		if !r.ends {
+			u.Reopened++
+		}
+	}
+	takeBack(u)
+	return u.To(upload.EvRefused, "refused")
+}
+
+// takeBack undoes the progress that the intent was counted as: an intent without a post has achieved nothing, and an
+// upload that is refused again and again has to end.
+func takeBack(u *state.Upload) { u.Progress = max(u.Progress-1, u.GenStartAt) }

@@ -169,35 +169,38 @@ func (w *Workflow) Ended(ctx context.Context, execution, status string) error {
 		return err
 	}
 	w.note(ctx, &u, "reconcile", "the execution ended "+status, nil)
-	if u.Status.Terminal() || status == "ABORTED" {
-		return w.advance(ctx, &u, w.Now())
+	if !u.Status.Terminal() && status != "ABORTED" {
+		if u, err = w.requeue(ctx, &u); err != nil || !u.Status.Terminal() {
+			return ignoreSuperseded(err)
+		}
 	}
-	_, err = w.requeue(ctx, &u, false)
-	return ignoreSuperseded(err)
+	return w.advance(ctx, &u, w.Now()) // also for what has ended: its Settle did not get through
 }
 
 // Recover starts every unfinished upload's next generation: for one machine, whose executions live in memory and are
-// all gone after a restart. It gives their number.
+// all gone after a restart. It gives their number. One that fails does not keep the others; the errors are joined.
 func (w *Workflow) Recover(ctx context.Context) (int, error) {
 	n := 0
 	ids, err := w.Ledger.DueIDs(ctx, state.UploadQueue, w.Now().Add(1000*24*time.Hour), 1<<20)
 	if err != nil {
 		return 0, err
 	}
+	var errs []error
 	for _, id := range ids {
 		u, err := w.Ledger.Upload(ctx, id)
-		if err != nil {
-			return n, err
-		}
-		if !u.Started || u.Status == upload.Waiting && u.Due.After(w.Now()) {
+		if err == nil && (!u.Started || u.Due.After(w.Now())) {
 			continue // the sweep's business
 		}
-		if err := w.Ended(ctx, upload.ExecutionName(u.ID, u.Gen), "ABORTED"); err != nil {
-			return n, err
+		if err == nil {
+			err = w.Ended(ctx, upload.ExecutionName(u.ID, u.Gen), "ABORTED")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("upload %s: %w", id, err))
+			continue
 		}
 		n++
 	}
-	return n, nil
+	return n, errors.Join(errs...)
 }
 
 func (w *Workflow) deliver(ctx context.Context, id string) (bool, error) {

@@ -21,14 +21,14 @@ func (w *Workflow) Settle(ctx context.Context, in Step) (Result, error) {
 		return Result{Next: superseded}, err
 	}
 	if !u.Status.Terminal() {
-		u, err = w.requeue(ctx, &u, false)
+		u, err = w.requeue(ctx, &u)
 		if err != nil || !u.Status.Terminal() {
 			w.wakeSlots(ctx)
-			return Result{Next: "done"}, err
+			return Result{Next: "done"}, ignoreSuperseded(err)
 		}
 	}
-	if w.mayAbort(ctx, &u) {
-		w.abort(ctx, &u)
+	if later, err := w.clearUp(ctx, &u); err != nil || later {
+		return Result{Next: "done"}, err
 	}
 	had := u.Grant != nil
 	u, err = w.Ledger.Settled(ctx, u.ID, u.Gen)
@@ -46,33 +46,52 @@ func (w *Workflow) Settle(ctx context.Context, in Step) (Result, error) {
 }
 
 // requeue makes an unfinished upload due again: at its due time, or after a pause that doubles with every generation
-// without progress. Three of those in a row end it (design 2, "It ends").
-func (w *Workflow) requeue(ctx context.Context, u *state.Upload, atOnce bool) (state.Upload, error) {
+// without progress. Three of those in a row end it (design 2, "It ends"); a generation that spent its time waiting for a
+// due time, a slot or the end of a pause is not one of them.
+func (w *Workflow) requeue(ctx context.Context, u *state.Upload) (state.Upload, error) {
 	now := w.Now()
 	barren := u.Barren + 1
-	if u.Progress > u.GenStartAt || u.Due.After(now) || atOnce {
+	switch {
+	case u.Progress > u.GenStartAt || u.Due.After(now):
 		barren = 0
+	case blameless(u):
+		barren = u.Barren
 	}
 	if barren >= maxBarren {
-		why := &state.Fault{Step: "settle", Kind: fault.Unknown.String(), At: now, Actor: string(fault.ActorOperator),
-			Text: fmt.Sprintf("%d generations in a row made no progress", barren), Action: "read the timeline, then: vodlift retry " + u.ID}
-		if u.Fault != nil {
-			why.Text += "; the last fault: " + u.Fault.Text
-		}
-		ev := upload.EvFailed
-		if u.Public() {
-			ev = upload.EvHeld
-		}
-		return w.Ledger.End(ctx, u.ID, u.Gen, ev, "no progress", func(u *state.Upload) error { u.Fault, u.Barren = why, barren; return nil })
+		return w.giveUp(ctx, u, barren)
 	}
 	at := u.Due
 	if !at.After(now) {
 		at = now.Add(w.backoff(barren))
-		if atOnce {
-			at = now
-		}
 	}
 	return w.Ledger.Requeue(ctx, u.ID, u.Gen, at, barren)
+}
+
+// blameless says that an upload waits for something that is not of its own making.
+func blameless(u *state.Upload) bool {
+	if u.Status != upload.Waiting {
+		return false
+	}
+	switch u.Reason {
+	case whyDue, whySlot, whyQuota, whyPause:
+		return true
+	}
+	return false
+}
+
+// giveUp ends an upload that makes no progress: HELD where something may be public, else FAILED with the session kept.
+func (w *Workflow) giveUp(ctx context.Context, u *state.Upload, barren int) (state.Upload, error) {
+	why := &state.Fault{Step: "settle", Kind: fault.Unknown.String(), At: w.Now(), Actor: string(fault.ActorOperator),
+		Text: fmt.Sprintf("%d generations in a row made no progress", barren), Action: "read the timeline, then: vodlift retry " + u.ID}
+	if f := u.Fault; f != nil {
+		why.Op, why.Code, why.LogID = f.Op, f.Code, f.LogID
+		why.Text += "; the last fault, at step " + f.Step + ": " + f.Text
+	}
+	ev := upload.EvFailed
+	if u.Public() {
+		ev, why.Action = upload.EvHeld, resolveAction(u)
+	}
+	return w.Ledger.End(ctx, u.ID, u.Gen, ev, "no progress", func(u *state.Upload) error { u.Fault, u.Barren = why, barren; return nil })
 }
 
 func (w *Workflow) backoff(barren int) time.Duration {
@@ -83,23 +102,33 @@ func (w *Workflow) backoff(barren int) time.Duration {
 	return d
 }
 
-// mayAbort: only what can never be wanted again is aborted (design 4.4): cancelled, or refused for good, no intent
-// ever, and no range still at work.
-func (w *Workflow) mayAbort(ctx context.Context, u *state.Upload) bool {
+// clearUp aborts the session of what can never be wanted again (design 4.4): cancelled, or refused for good, and no
+// intent ever. While a range still holds its lease nothing is aborted under it: later is true then, and the sweep comes
+// back when the lease is over.
+func (w *Workflow) clearUp(ctx context.Context, u *state.Upload) (later bool, err error) {
 	final := u.Status == upload.Cancelled || u.Status == upload.Failed && (u.Fault.Is(fault.Invalid) || u.Fault.Is(fault.Permanent))
 	if !final || !u.Live || u.Intent != nil {
-		return false
+		return false, nil
 	}
 	ranges, err := w.Ledger.Ranges(ctx, u.ID, u.Session)
 	if err != nil {
-		return false
+		return false, err
 	}
+	var until time.Time
 	for _, r := range ranges {
-		if r.Held(w.Now()) {
-			return false
+		if r.Held(w.Now()) && r.Until.After(until) {
+			until = r.Until
 		}
 	}
-	return true
+	if until.IsZero() {
+		w.abort(ctx, u)
+		return false, nil
+	}
+	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Due = until.Add(time.Second); return nil })
+	if err == nil {
+		_, err = w.release(ctx, &changed)
+	}
+	return true, ignoreSuperseded(err)
 }
 
 // abort gives the platform's session up. That it could not be done ends nothing: it is noted, and its age ends it.
@@ -154,7 +183,8 @@ type ParkStep struct {
 }
 
 // Park stores the task token, sealed, then reads the upload again: if it is due already it wakes itself. Whoever makes
-// it due writes first and reads the park then, so one of the two sees the other (design 4.6).
+// it due writes first and reads the park then, so one of the two sees the other (design 4.6). An upload of which nobody
+// said when it is due, since the step before was killed, waits a little: a park that woke at once would spin.
 func (w *Workflow) Park(ctx context.Context, in ParkStep) (struct{}, error) {
 	none := struct{}{}
 	u, err := w.Ledger.Upload(ctx, in.Upload)
@@ -165,11 +195,11 @@ func (w *Workflow) Park(ctx context.Context, in ParkStep) (struct{}, error) {
 		return none, w.wakeToken(ctx, in.Token)
 	}
 	p := state.Park{Upload: u.ID, For: in.For, Gen: in.Gen, Due: u.NextAt, Token: in.Token}
-	if u.Status == upload.Waiting && u.Reason == "slot" {
+	if u.Status == upload.Waiting && u.Reason == whySlot {
 		p.Slot = u.Slot
 	}
 	if p.Due.IsZero() {
-		p.Due = w.Now()
+		p.Due = w.Now().Add(w.Set.PollFirst)
 	}
 	err = w.Ledger.PutPark(ctx, p)
 	if errors.Is(err, state.ErrSuperseded) {
@@ -178,14 +208,20 @@ func (w *Workflow) Park(ctx context.Context, in ParkStep) (struct{}, error) {
 	if err != nil {
 		return none, err
 	}
-	u, err = w.Ledger.Upload(ctx, in.Upload)
-	if err != nil {
+	if u, err = w.Ledger.Upload(ctx, in.Upload); err != nil {
 		return none, err
 	}
-	if u.Gen != in.Gen || !u.Cancel.IsZero() || u.Status.Terminal() || !u.NextAt.After(w.Now()) {
+	due := !u.NextAt.IsZero() && !u.NextAt.After(w.Now())
+	switch {
+	case due && u.Gen == in.Gen:
+		// Used up, so that a step that cannot run is not woken for it again and again.
+		if _, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.NextAt = time.Time{}; return nil }); ignoreSuperseded(err) != nil {
+			return none, err
+		}
 		return none, w.wake(ctx, u.ID)
-	}
-	if !p.Slot.IsZero() {
+	case u.Gen != in.Gen, !u.Cancel.IsZero() && !u.Public(), u.Status.Terminal():
+		return none, w.wake(ctx, u.ID)
+	case !p.Slot.IsZero():
 		w.wakeSlots(ctx)
 	}
 	return none, nil
@@ -208,75 +244,6 @@ func (w *Workflow) wakeToken(ctx context.Context, token string) error {
 		return fault.Wrap("workflow.wake", err)
 	}
 	return nil
-}
-
-// wakeSlots wakes those who wait for a grant, the longest first, as far as the pools may serve them. What it cannot do
-// the due sweep does a little later.
-func (w *Workflow) wakeSlots(ctx context.Context) {
-	if err := w.tryWakeSlots(context.WithoutCancel(ctx)); err != nil {
-		w.Log.Warn("waiting uploads not woken", "error", err.Error())
-	}
-}
-
-func (w *Workflow) tryWakeSlots(ctx context.Context) error {
-	free, _, err := w.Ledger.Pools(ctx)
-	if err != nil || free < 1 {
-		return err
-	}
-	ids, err := w.Ledger.SlotWaiters(ctx, 100)
-	if err != nil {
-		return err
-	}
-	room := map[upload.Account]int64{}
-	for _, id := range ids {
-		if free < 1 {
-			return nil
-		}
-		u, err := w.Ledger.Upload(ctx, id)
-		if err != nil {
-			return err
-		}
-		n, known := room[u.Account]
-		if !known {
-			if n, err = w.Ledger.AccountPool(ctx, u.Account); err != nil {
-				return err
-			}
-		}
-		if room[u.Account] = n - 1; n < 1 {
-			continue // its own account is full: others behind it need not wait for that
-		}
-		free--
-		if err := w.wake(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Renew renews the account's token that Open named. Its fault is kept for Open, which decides.
-func (w *Workflow) Renew(ctx context.Context, in Step) (Result, error) {
-	u, ok, err := w.begin(ctx, in, func(*state.Upload) {})
-	if err != nil || !ok || u.Renew == 0 {
-		return Result{Next: "open"}, err
-	}
-	err = w.Renewer.RenewAccount(ctx, u.Account, u.Renew)
-	if err == nil {
-		w.note(ctx, &u, "renew", "the account's token was renewed", nil)
-		_, err = w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
-			u.Counts.Renewals++
-			u.Renew, u.Fault = 0, nil
-			return nil
-		})
-		return Result{Next: "open"}, err
-	}
-	w.note(ctx, &u, "renew", "the account's token could not be renewed", err)
-	f := state.FaultOf("renew", err, w.Now())
-	if !f.Is(fault.CredentialsExpired) && !f.Is(fault.Invalid) && !f.Is(fault.Permanent) {
-		// Busy, or an unknown answer: the Keeper reads its record again; asked later, nothing is refreshed twice.
-		f.Kind, f.Token, f.After = fault.TokenExpired.String(), u.Renew, max(f.After, w.Set.RetryPark)
-	}
-	_, err = w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Fault = f; return nil })
-	return Result{Next: "open"}, err
 }
 
 // ParseExecution is the inverse of upload.ExecutionName.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/retry"
 	"github.com/vodlift/vodlift/shared/source"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/target"
@@ -65,6 +66,8 @@ type Parts struct {
 	Rand    io.Reader        // default crypto/rand
 	Log     *slog.Logger
 	Set     Settings
+	// PartRetry is how single parts are repeated inside one invocation; the zero value is the default of package retry.
+	PartRetry retry.Policy
 	// Progress, optional, is told of bytes as they are sent; for progress bars on one machine.
 	Progress func(upload string, bytes int64)
 }

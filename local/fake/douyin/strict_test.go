@@ -303,3 +303,11 @@ func TestFaultsThatCouldDoNothingAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestRenewalLeavesTheAccessTokenAlone(t *testing.T) {
+	r := newRig(t)
+	r.renew().want(t, 0)
+	r.publish("part_init", "", nil).want(t, 0)
+	r.clock.Advance(15 * 24 * time.Hour) // nor is its life extended
+	r.publish("part_init", "", nil).want(t, 28001008)
+}

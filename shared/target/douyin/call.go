@@ -139,9 +139,11 @@ func (q request) lost(ctx context.Context, err error) error {
 		f.Effect, f.AssetKept = fault.EffectNone, true
 	}
 	switch {
-	case ctx.Err() != nil: // outlives every other explanation: the caller did it
+	case ctx.Err() != nil: // before any other explanation: the caller did it
 		f.Actor, f.Action = fault.ActorUs, "It goes on by itself."
 		f.Err = contextError(ctx)
+	case nothing && refused(err):
+		f.Kind, f.Actor, f.Action = fault.Permanent, fault.ActorOperator, "The target's address is not one that may be called; check its configuration."
 	case nothing || harmless(q.step):
 		f.Kind = fault.Retryable
 	}
@@ -156,6 +158,12 @@ func nothingWritten(err error) bool {
 	}
 	var op *net.OpError
 	return errors.As(err, &op) && op.Op == "dial"
+}
+
+// refused: our own client does not call this address; a repeat changes nothing.
+func refused(err error) bool {
+	var r interface{ Refused() bool }
+	return errors.As(err, &r) && r.Refused()
 }
 
 // contextError is the context's error with its cause.

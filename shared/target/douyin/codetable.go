@@ -61,7 +61,7 @@ func spent(c *Code) {
 	c.Advice = "The uploaded file can no longer be published; it is uploaded again."
 }
 
-// table is reference A.9, row by row. Chinese texts are the platform's where its page has them.
+// table is reference A.9, row by row. The Chinese meanings are our wording of the platform's texts.
 func table() []Code {
 	const barred = "The platform bars this user; the account owner has to settle it in the Douyin app."
 	const parameter = "The platform refused a parameter; compare the manifest with the reference, then retry."

@@ -174,6 +174,7 @@ type Target struct {
 }
 
 var (
+	_ target.InitHasher = (*Target)(nil)
 	_ target.Target    = (*Target)(nil)
 	_ target.Validator = (*Target)(nil)
 	_ target.Inspector = (*Target)(nil)
@@ -205,6 +206,10 @@ func (t *Target) session(op string, s upload.Session) (session, error) {
 	}
 	return p, nil
 }
+
+// InitHash: Init sends nothing of the video (reference A.5), so no revision of the manifest needs a new session. The
+// manifest itself is checked again by Publish.
+func (t *Target) InitHash(upload.Video) string { return "douyin" }
 
 // Init opens an upload. With a plan of one part nothing is sent: that session is a mere note, and never expires. A
 // repeat leaves an orphan upload_id at the platform, which ends by itself after 2 hours.

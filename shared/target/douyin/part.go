@@ -51,11 +51,13 @@ func (t *Target) UploadPart(ctx context.Context, s upload.Session, p target.Part
 		q.query = url.Values{"upload_id": {sess.UploadID}, "part_number": {strconv.Itoa(p.Number)}}
 	}
 	q.body = func(ctx context.Context) (io.ReadCloser, error) {
+		ctx, free := context.WithCancel(ctx)
 		src, err := p.Open(ctx)
 		if err != nil {
+			free()
 			return nil, err
 		}
-		body.src = src
+		body.src, body.free = src, free
 		return body, nil
 	}
 	a, err := t.call(ctx, q)
@@ -104,7 +106,10 @@ func (t *Target) boundary() (string, error) {
 	return "vodlift-" + hex.EncodeToString(b[:]), nil
 }
 
-var errLong = errors.New("the part has more bytes than it says")
+var (
+	errLong   = errors.New("the part has more bytes than it says")
+	errClosed = errors.New("the part's body is closed")
+)
 
 // partBody is a multipart/form-data body with one file, streamed: head, exactly size bytes of src, tail. The tail is
 // only given when src had exactly size bytes, so a lie can not become a completed part. src is closed once: at the end
@@ -113,6 +118,7 @@ type partBody struct {
 	head, tail []byte
 	size       int64
 	src        io.ReadCloser // nil until opened
+	free       func()        // makes a running Read of src return
 
 	mu      sync.Mutex
 	at      int64 // bytes of src so far
@@ -148,7 +154,7 @@ func (b *partBody) Read(p []byte) (int, error) {
 	switch {
 	case b.closing:
 		b.mu.Unlock()
-		return 0, errors.New("the part's body is closed")
+		return 0, errClosed
 	case b.err != nil:
 		defer b.mu.Unlock()
 		return 0, b.err
@@ -201,6 +207,8 @@ func (b *partBody) got(p []byte, n int, err error, left int64) (int, error) {
 	switch {
 	case err == io.EOF && b.at == b.size:
 		b.done = true
+	case b.closing && err != nil: // the client gave up first; what src says now is only the echo
+		return n, errClosed
 	case err == io.EOF:
 		b.err = io.ErrUnexpectedEOF
 	case err != nil:
@@ -220,9 +228,11 @@ func (b *partBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closing = true
-	if !b.reading {
-		b.closeSrc()
+	if b.reading {
+		b.free()
+		return nil
 	}
+	b.closeSrc()
 	return nil
 }
 
@@ -230,6 +240,7 @@ func (b *partBody) closeSrc() {
 	if !b.closed && b.src != nil {
 		b.closed = true
 		_ = b.src.Close() // of a reader: there is nothing that it could lose
+		b.free()
 	}
 }
 

@@ -22,6 +22,10 @@ type unwritten struct{ error }
 
 func (unwritten) NothingWritten() bool { return true }
 
+type forbidden struct{ unwritten }
+
+func (forbidden) Refused() bool { return true }
+
 func TestAFailedRequestHasNoEffectOnlyIfNothingWasWritten(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	for _, c := range []struct {
@@ -33,6 +37,7 @@ func TestAFailedRequestHasNoEffectOnlyIfNothingWasWritten(t *testing.T) {
 		{"cut", io.ErrUnexpectedEOF, fault.Unknown, fault.Retryable, fault.EffectUnknown},
 		{"time-out of the client", context.DeadlineExceeded, fault.Unknown, fault.Retryable, fault.EffectUnknown},
 		{"nothing written", unwritten{io.EOF}, fault.Retryable, fault.Retryable, fault.EffectNone},
+		{"an address that may not be called", forbidden{unwritten{io.EOF}}, fault.Permanent, fault.Permanent, fault.EffectNone},
 		{"no connection", dial, fault.Retryable, fault.Retryable, fault.EffectNone},
 		{"write failed", &net.OpError{Op: "write", Err: io.EOF}, fault.Unknown, fault.Retryable, fault.EffectUnknown},
 	} {
