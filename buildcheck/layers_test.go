@@ -24,6 +24,7 @@ const (
 func layers() []string {
 	return []string{
 		"shared/fault",
+		"shared/transfer/crc64x", // arithmetic only
 		"shared/media",
 		"shared/transport",
 		"shared/upload",

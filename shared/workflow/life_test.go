@@ -24,18 +24,18 @@ func (r *rig) want(id string, s upload.Status, posts int) {
 }
 
 func TestAPauseOfDaysIsNoLackOfProgress(t *testing.T) {
-	for _, scope := range []string{"global", "mem", "mem/main"} {
-		r := newRig(t, func(o *options) { o.set.Life = 30 * time.Minute })
+	for scope, long := range map[string]time.Duration{"global": 5 * time.Minute, "mem": 5 * time.Minute, "mem/main": 90 * time.Minute} {
+		r := newRig(t, func(o *options) { o.set.Life = 10 * time.Minute })
 		if err := r.ledger.Pause(t.Context(), scope, true); err != nil {
 			t.Fatal(err)
 		}
 		id := r.one()
-		r.run(12 * time.Hour)
+		r.run(long)
 		r.want(id, upload.Waiting, 0)
 		if err := r.ledger.Pause(t.Context(), scope, false); err != nil {
 			t.Fatal(err)
 		}
-		r.run(3 * time.Hour)
+		r.run(time.Hour)
 		r.want(id, upload.Published, 1)
 	}
 }
@@ -198,7 +198,8 @@ func TestALostSessionOrAssetIsOpenedAgainABoundedNumberOfTimes(t *testing.T) {
 		if err := r.ledger.Pause(t.Context(), "global", true); err != nil {
 			t.Fatal(err)
 		}
-		r.run(5 * time.Hour)
+		r.run(time.Minute)
+		r.clock.add(5 * time.Hour)
 		if err := r.ledger.Pause(t.Context(), "global", false); err != nil {
 			t.Fatal(err)
 		}
