@@ -161,7 +161,8 @@ func shape(k table.Key) string {
 // gatedTable is a table behind a gate.
 type gatedTable struct {
 	table.Table
-	g *gate
+	g   *gate
+	out *outside // notes what stands in the outbox, so that nobody has to ask all its shards
 }
 
 func (t gatedTable) Get(ctx context.Context, k table.Key) (it table.Item, err error) {
@@ -197,7 +198,13 @@ func (t gatedTable) Add(ctx context.Context, a table.Add) (n int64, err error) {
 }
 
 func (t gatedTable) Delete(ctx context.Context, k table.Key, v int64) error {
-	return t.g.do(ctx, "Delete "+shape(k), false, func() error { return t.Table.Delete(ctx, k, v) })
+	return t.g.do(ctx, "Delete "+shape(k), false, func() error {
+		err := t.Table.Delete(ctx, k, v)
+		if err == nil {
+			t.out.delivered(k)
+		}
+		return err
+	})
 }
 
 func (t gatedTable) Transact(ctx context.Context, token string, ops []table.Op) error {
@@ -222,7 +229,13 @@ func (t gatedTable) Transact(ctx context.Context, token string, ops []table.Op) 
 	if intent {
 		t.g.setWindow(true)
 	}
-	err := t.g.do(ctx, "Transact "+strings.Join(keys, ","), false, func() error { return t.Table.Transact(ctx, token, ops) })
+	err := t.g.do(ctx, "Transact "+strings.Join(keys, ","), false, func() error {
+		err := t.Table.Transact(ctx, token, ops)
+		if err == nil {
+			t.out.queued(ops)
+		}
+		return err
+	})
 	if post && err == nil {
 		t.g.setWindow(false)
 	}
@@ -295,6 +308,32 @@ func (m gatedMachine) Wake(ctx context.Context, token string) error {
 type outside struct {
 	mu   sync.Mutex
 	sent []state.Outgoing
+	rows map[table.Key]bool
+	gone map[table.Key]bool
+}
+
+func (o *outside) queued(ops []table.Op) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, op := range ops {
+		if op.Put != nil && strings.HasPrefix(op.Put.PK, "OUT#") && !o.gone[op.Put.Key] {
+			o.rows[op.Put.Key] = true
+		}
+	}
+}
+
+func (o *outside) delivered(k table.Key) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.rows, k)
+	o.gone[k] = true // a sweep may be faster than the writer hears of its success
+}
+
+// empty says that no row is left in the outbox.
+func (o *outside) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.rows) == 0
 }
 
 func (o *outside) Send(_ context.Context, e state.Outgoing) error {

@@ -119,7 +119,7 @@ func newWorld(t *testing.T, o worldOptions) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, o: o, db: db, src: memsource.New(), mem: memtarget.New(&o.Mem), out: &outside{}, seal: token.NewSealer(keys, nil)}
+	w := &world{t: t, o: o, db: db, src: memsource.New(), mem: memtarget.New(&o.Mem), out: &outside{rows: map[table.Key]bool{}, gone: map[table.Key]bool{}}, seal: token.NewSealer(keys, nil)}
 	w.see = state.New(db, w.seal, time.Now, randomness{}, o.Ledger)
 	if o.Douyin {
 		w.platform()
@@ -209,7 +209,7 @@ func (w *world) begin(r *rule) {
 
 // table is the process's door to the database.
 func (w *world) table() table.Table {
-	var t table.Table = gatedTable{w.db, w.g}
+	var t table.Table = gatedTable{w.db, w.g, w.out}
 	if w.wrap != nil {
 		t = w.wrap(t)
 	}
@@ -365,7 +365,7 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return len(w.queue(state.OutQueue)) == 0
+	return w.out.empty()
 }
 
 func (w *world) queue(q state.Queue) []string {
@@ -390,7 +390,7 @@ func (w *world) tidy() (wrong []string) {
 			wrong = append(wrong, fmt.Sprintf("the pool of %s has %d of %d ranges free (%v)", a, free, set.PoolAccount, err))
 		}
 	}
-	for _, q := range []state.Queue{state.ParkQueue, state.UploadQueue, state.OutQueue} {
+	for _, q := range []state.Queue{state.ParkQueue, state.UploadQueue} {
 		if ids := w.queue(q); len(ids) > 0 {
 			wrong = append(wrong, fmt.Sprintf("%d rows are left in DUE %s", len(ids), q))
 		}

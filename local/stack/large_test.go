@@ -41,7 +41,6 @@ func TestTenThousandPartsCostWhatDesign8Promises(t *testing.T) {
 		name string
 		rate int64 // bytes a second and range
 	}{
-		{"10 MB/s a range", 10_000_000},
 		{"2 MB/s a range", 2_000_000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -186,6 +185,7 @@ func TestTwoHundredAtOnceStayWithinThePools(t *testing.T) {
 			t.Error("not all of them end")
 		}
 		took := time.Since(began)
+		stats := w.db.Stats()
 		titles := map[string]int{}
 		for _, p := range w.mem.Posts() {
 			titles[string(p.Account)+p.Title]++
@@ -211,6 +211,6 @@ func TestTwoHundredAtOnceStayWithinThePools(t *testing.T) {
 		for _, wrong := range w.tidy() {
 			t.Error(wrong)
 		}
-		t.Logf("%d publications of 2 ranges in %v; most ranges at a time %d of %d, by account %v; the longest took %v", n, took, watch.most, pool, watch.mostOf, longest)
+		t.Logf("%d publications of 2 ranges in %v; most ranges at a time %d of %d, by account %v; the longest took %v; %.0f reads and %.0f writes each", n, took, watch.most, pool, watch.mostOf, longest, float64(stats.Reads)/n, float64(stats.Writes)/n)
 	})
 }

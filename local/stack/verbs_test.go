@@ -97,13 +97,18 @@ func TestASourceThatChangesDuringTheUploadFailsItAndNothingIsPosted(t *testing.T
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, worldOptions{Mem: able()}, func(t *testing.T, w *world) {
-				reached, goOn := w.stopAt(memtarget.UploadPart, memtarget.After)
+				changed := make(chan struct{})
+				w.mem.Hook(func(ctx context.Context, c memtarget.Call) error {
+					if c.Op == memtarget.UploadPart && c.When == memtarget.Before && w.mem.Calls(memtarget.UploadPart) > 1 {
+						<-changed // all parts but the first are read after the change
+					}
+					return nil
+				})
 				w.drop(filmKey, film(7, 24*kib))
-				id := ""
-				<-reached
-				id = w.upload(filmKey).ID
+				synctest.Wait()
+				id := w.upload(filmKey).ID
 				change(w)
-				goOn()
+				close(changed)
 				w.must("an end", func() bool {
 					u, err := w.see.Upload(t.Context(), id)
 					return err == nil && u.Status.Terminal() && u.Settled

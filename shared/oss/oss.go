@@ -115,7 +115,7 @@ var endpoint = regexp.MustCompile(`^oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com
 // RegionOf gives "cn-shanghai" of the host "oss-cn-shanghai.aliyuncs.com"; "" for a host of another form.
 func RegionOf(host string) string {
 	m := endpoint.FindStringSubmatch(strings.ToLower(host))
-	if m == nil {
+	if m == nil || strings.HasPrefix(m[1], "accelerate") { // the transfer acceleration has one name for all regions
 		return ""
 	}
 	return m[1]

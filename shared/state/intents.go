@@ -115,8 +115,7 @@ func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent
 		u.Attempt++
 		next := in
 		next.Attempt, next.Gen, next.Revision = u.Attempt, u.Gen, u.Revision
-		u.Intent = &next
-		u.Advanced()
+		u.Intent = &next // no progress yet: an upload that is refused again and again has to end
 		return nil
 	}, func(u Upload) ([]table.Op, error) { return l.intentOps(ctx, &u, in) }))
 }

@@ -213,7 +213,7 @@ func (l *Ledger) ByObject(ctx context.Context, bucket, key string) (string, erro
 	return c.Value.Publications[len(c.Value.Publications)-1], nil
 }
 
-// Publications lists those made on the days from since until now, oldest first, at most limit.
+// Publications lists the newest limit of those made on the days from since until now, oldest first.
 func (l *Ledger) Publications(ctx context.Context, since time.Time, limit int) ([]Publication, error) {
 	ids, err := l.listed(ctx, "P", since, limit)
 	if err != nil {
@@ -233,23 +233,28 @@ func (l *Ledger) Publications(ctx context.Context, since time.Time, limit int) (
 	return out, nil
 }
 
-// listed walks the LIST index day by day, in order of creation.
+// maxPerDay bounds how many places of one day and shard a list reads.
+const maxPerDay = 25_000
+
+// listed walks the LIST index back from today, day by day, and gives the newest, in order of creation.
 func (l *Ledger) listed(ctx context.Context, kind string, since time.Time, limit int) ([]string, error) {
-	var ids []string
-	end := l.now().UTC()
-	for day := since.UTC().Truncate(24 * time.Hour); !day.After(end) && len(ids) < limit; day = day.Add(24 * time.Hour) {
+	var newest []string // newest first
+	first := since.UTC().Truncate(24 * time.Hour)
+	for day := l.now().UTC().Truncate(24 * time.Hour); !day.Before(first) && len(newest) < limit; day = day.Add(-24 * time.Hour) {
 		var places []string
 		for s := range listShards {
-			more, err := l.placesIn(ctx, table.List, fmt.Sprintf("%s#%s#%d", kind, day.Format(time.DateOnly), s), "", "", limit-len(ids))
+			more, err := l.placesIn(ctx, table.List, fmt.Sprintf("%s#%s#%d", kind, day.Format(time.DateOnly), s), "", "", maxPerDay)
 			if err != nil {
-				return ids, err
+				return nil, err
 			}
 			places = append(places, more...)
 		}
 		slices.Sort(places)
-		ids = append(ids, idsOf(places[:min(len(places), limit-len(ids))])...)
+		slices.Reverse(places)
+		newest = append(newest, places[:min(len(places), limit-len(newest))]...)
 	}
-	return ids, nil
+	slices.Reverse(newest)
+	return idsOf(newest), nil
 }
 
 // ByStatus lists the uploads of an account that have a status, oldest first.

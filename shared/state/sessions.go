@@ -17,6 +17,9 @@ type sealed struct {
 	Box     []byte    `json:"box"`
 	Serial  int64     `json:"serial"` // part of the associated data, so that an old box cannot stand in for a new one
 	Expires time.Time `json:"expires,omitzero"`
+
+	Renewer string    `json:"renewer,omitempty"` // who renews the credentials in it just now
+	Until   time.Time `json:"until,omitzero"`    // end of that lease
 }
 
 // associated binds a box to its kind, record key and serial (design 4.5).
@@ -75,13 +78,23 @@ func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Sess
 
 // Session opens session n of an upload.
 func (l *Ledger) Session(ctx context.Context, id string, n int) (upload.Session, error) {
-	const op = "state.Session"
-	k := sessionKey(id, n)
-	c, err := open[sealed](ctx, l.t, k)
+	s, _, err := l.SessionSerial(ctx, id, n)
+	return s, err
+}
+
+// SessionSerial is Session with the record's serial: whoever renews the session's credentials names what he has seen.
+func (l *Ledger) SessionSerial(ctx context.Context, id string, n int) (upload.Session, int64, error) {
+	c, err := open[sealed](ctx, l.t, sessionKey(id, n))
 	if err != nil {
-		return upload.Session{}, fault.Wrap(op, err)
+		return upload.Session{}, 0, fault.Wrap("state.Session", err)
 	}
-	plain, err := l.cipher.Open(ctx, c.Value.Box, associated("session", k, c.Value.Serial))
+	s, err := l.unseal(ctx, c)
+	return s, c.Value.Serial, err
+}
+
+func (l *Ledger) unseal(ctx context.Context, c cell[sealed]) (upload.Session, error) {
+	const op = "state.Session"
+	plain, err := l.cipher.Open(ctx, c.Value.Box, associated("session", c.item.Key, c.Value.Serial))
 	if err != nil {
 		return upload.Session{}, fault.Wrap(op, err)
 	}
@@ -90,6 +103,109 @@ func (l *Ledger) Session(ctx context.Context, id string, n int) (upload.Session,
 		return s, fault.New(fault.Invalid, op, "the sealed session is unreadable")
 	}
 	return s, nil
+}
+
+const (
+	renewLease = 30 * time.Second // how long one may take to renew a session's credentials
+	renewPoll  = time.Second      // how soon those who wait for it look again
+)
+
+// RenewSession lets fn renew the credentials of session n: one at a time over all processes, and only if nobody has
+// done so since serial seen. The new session is saved, under a context that survives cancellation, before it is given
+// away (design 3.1, 4.5). While another renews, it is Retryable with a delay.
+func (l *Ledger) RenewSession(ctx context.Context, id string, n int, seen int64, fn func(context.Context, upload.Session) (upload.Session, error)) (upload.Session, int64, error) {
+	const op = "state.RenewSession"
+	owner, err := l.newID()
+	if err != nil {
+		return upload.Session{}, 0, err
+	}
+	var last error
+	for try := range attempts {
+		l.backoff(ctx, try)
+		c, err := open[sealed](ctx, l.t, sessionKey(id, n))
+		if err != nil {
+			return upload.Session{}, 0, fault.Wrap(op, err)
+		}
+		if c.Value.Serial > seen {
+			s, err := l.unseal(ctx, c)
+			return s, c.Value.Serial, err
+		}
+		now := l.now()
+		if c.Value.Renewer != "" && c.Value.Renewer != owner && now.Before(c.Value.Until) {
+			return upload.Session{}, 0, &fault.Error{Kind: fault.Retryable, Op: op, After: min(renewPoll, c.Value.Until.Sub(now)), Err: ErrLeaseHeld}
+		}
+		c.Value.Renewer, c.Value.Until = owner, now.Add(renewLease)
+		if last = l.putSealed(ctx, &c); last == nil {
+			return l.renewHeld(ctx, c, fn)
+		}
+		if !again(last) || ctx.Err() != nil {
+			return upload.Session{}, 0, fault.Wrap(op, last)
+		}
+	}
+	return upload.Session{}, 0, tooBusy(op, last)
+}
+
+func (l *Ledger) putSealed(ctx context.Context, c *cell[sealed]) error {
+	it, err := c.encode()
+	if err != nil {
+		return err
+	}
+	v, err := l.t.Put(ctx, it, c.item.Version)
+	if err == nil {
+		c.item = it
+		c.item.Version = v
+	}
+	return err
+}
+
+// renewHeld renews under the lease that c holds.
+func (l *Ledger) renewHeld(ctx context.Context, c cell[sealed], fn func(context.Context, upload.Session) (upload.Session, error)) (upload.Session, int64, error) {
+	const op = "state.RenewSession"
+	old, err := l.unseal(ctx, c)
+	if err != nil {
+		return old, 0, err
+	}
+	fresh, err := fn(ctx, old)
+	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	owner := c.Value.Renewer
+	c.Value.Renewer, c.Value.Until = "", time.Time{}
+	if err != nil {
+		_ = l.putSealed(keep, &c) // or the lease ends by itself
+		return old, 0, fault.Wrap(op, err)
+	}
+	plain, err := json.Marshal(fresh)
+	if err != nil {
+		return old, 0, fault.Wrap(op, err)
+	}
+	c.Value.Serial++
+	c.Value.Expires = fresh.Expires
+	if c.Value.Box, err = l.cipher.Seal(keep, plain, associated("session", c.item.Key, c.Value.Serial)); err != nil {
+		return old, 0, fault.Wrap(op, err)
+	}
+	for try := range attempts {
+		l.backoff(keep, try)
+		if err = l.putSealed(keep, &c); err == nil {
+			return fresh, c.Value.Serial, nil
+		}
+		if !again(err) {
+			break
+		}
+		// The answer was lost, or another took the lease over: what stands there now tells.
+		have, gerr := open[sealed](keep, l.t, c.item.Key)
+		if gerr != nil {
+			continue
+		}
+		if have.Value.Serial >= c.Value.Serial {
+			s, uerr := l.unseal(keep, have)
+			return s, have.Value.Serial, uerr
+		}
+		if have.Value.Renewer != owner {
+			break
+		}
+		c.item.Version = have.item.Version
+	}
+	return old, 0, fault.Wrap(op, err)
 }
 
 // DropSessionRecord forgets the sealed session; nil if it is gone already.

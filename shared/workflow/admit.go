@@ -104,8 +104,8 @@ func (w *Workflow) behindOthers(ctx context.Context, u *state.Upload) (bool, err
 		return false, err
 	}
 	other, err := w.Ledger.Upload(ctx, first[0])
-	if err != nil {
-		return false, err
+	if err != nil || other.Gen != p.Gen {
+		return false, nil // unreadable, or a park of a dead generation: the sweep's business, it holds up nobody
 	}
 	room, err := w.Ledger.AccountPool(ctx, other.Account)
 	return room > 0, err // held up by its own account only, it does not hold up others
@@ -145,12 +145,15 @@ func (w *Workflow) wakeSlots(ctx context.Context) {
 	}
 }
 
+// slotLook is how many waiters are looked at: those of an account that is full are passed over.
+const slotLook = 1000
+
 func (w *Workflow) tryWakeSlots(ctx context.Context) error {
 	free, _, err := w.Ledger.Pools(ctx)
 	if err != nil || free < 1 {
 		return err
 	}
-	ids, err := w.Ledger.SlotWaiters(ctx, 100)
+	ids, err := w.Ledger.SlotWaiters(ctx, slotLook)
 	if err != nil {
 		return err
 	}
@@ -161,7 +164,8 @@ func (w *Workflow) tryWakeSlots(ctx context.Context) error {
 		}
 		u, err := w.Ledger.Upload(ctx, id)
 		if err != nil {
-			return err
+			w.Log.Warn("a waiting upload cannot be read", "upload", id, "error", err.Error())
+			continue // it must not stop admission for all others
 		}
 		n, known := room[u.Account]
 		if !known {

@@ -77,7 +77,7 @@ func (t *turn) run(ctx context.Context) (res transfer.Result, err error) {
 	if err != nil {
 		return res, withToken(err, version)
 	}
-	sess, err := w.Ledger.Session(ctx, t.u.ID, t.u.Session)
+	tgt, sess, err := w.openSessionOf(ctx, &t.u, tgt)
 	if err != nil {
 		return res, err
 	}
@@ -139,13 +139,12 @@ func (t *turn) missing(ctx context.Context, tgt target.Target, sess upload.Sessi
 			missing = append(missing, n)
 		}
 	}
-	lister, ok := tgt.(target.PartLister)
-	if !ok || len(missing) == 0 || t.lease.Record.Turns == 1 && t.u.Gen == 1 && t.u.Counts.Carries <= 1 {
+	if len(missing) == 0 || t.lease.Record.Turns == 1 && t.u.Gen == 1 && t.u.Counts.Carries <= 1 {
 		return missing, nil
 	}
-	listed, err := lister.ListParts(ctx, sess)
-	if err != nil {
-		return nil, err
+	listed, ok, err := listParts(ctx, tgt, sess)
+	if err != nil || !ok {
+		return missing, err
 	}
 	at := map[int]upload.Receipt{}
 	for _, l := range listed {

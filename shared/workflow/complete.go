@@ -43,7 +43,7 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	if err != nil {
 		return open, w.completeFault(ctx, &u, withToken(err, version), true)
 	}
-	sess, err := w.Ledger.Session(ctx, u.ID, u.Session)
+	tgt, sess, err := w.openSessionOf(ctx, &u, tgt)
 	if err != nil {
 		return open, err
 	}

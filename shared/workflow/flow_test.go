@@ -8,6 +8,7 @@ import (
 )
 
 func TestAVideoIsCarriedInRangesAndPublishedOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.one()
 	r.run(time.Hour)

@@ -35,6 +35,7 @@ func (r *rig) publication(id string) state.Publication {
 }
 
 func TestWhatADropBecomes(t *testing.T) {
+	t.Parallel()
 	big := func(n int) string { return strings.Repeat("a", n) }
 	for name, c := range map[string]struct {
 		key, sidecar string
@@ -94,6 +95,7 @@ func TestWhatADropBecomes(t *testing.T) {
 }
 
 func TestVideoAndSidecarMayComeInEitherOrder(t *testing.T) {
+	t.Parallel()
 	for _, word := range []manifest.Sidecar{manifest.SidecarRequired, manifest.SidecarOptional} {
 		for _, first := range []string{"sidecar", "video"} {
 			r := newRig(t, sidecars(word))
@@ -121,6 +123,7 @@ func TestVideoAndSidecarMayComeInEitherOrder(t *testing.T) {
 }
 
 func TestAnOptionalSidecarIsWaitedForAMinuteAndNotLonger(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, sidecars(manifest.SidecarOptional))
 	in := r.drop(key, video(400, 1), nil)
 	r.clock.add(59 * time.Second)
@@ -140,6 +143,7 @@ func TestAnOptionalSidecarIsWaitedForAMinuteAndNotLonger(t *testing.T) {
 }
 
 func TestAMendedSidecarIsANewRevisionUntilItIsPublic(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, sidecars(manifest.SidecarRequired))
 	r.drop(sidecarKey, []byte(`{"titel":"T"}`), nil)
 	in := r.drop(key, video(1000, 1), nil)
@@ -174,6 +178,7 @@ func TestAMendedSidecarIsANewRevisionUntilItIsPublic(t *testing.T) {
 }
 
 func TestAMendedManifestRevivesWhatFailed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, sidecars(manifest.SidecarOptional))
 	r.drop(sidecarKey, []byte(`{"title":"One"}`), nil)
 	r.mem.Fail("Init", 0, fault.InvalidField("mem", "title", "no such words", "the platform refuses it"))
@@ -188,6 +193,7 @@ func TestAMendedManifestRevivesWhatFailed(t *testing.T) {
 }
 
 func TestToThatShrinksCancelsWhatIsNotPublic(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, sidecars(manifest.SidecarOptional, main, second))
 	r.drop(sidecarKey, []byte(`{"title":"T"}`), nil)
 	in := r.drop(key, video(1000, 1), nil)
@@ -206,6 +212,7 @@ func TestToThatShrinksCancelsWhatIsNotPublic(t *testing.T) {
 }
 
 func TestTheSameContentIsPostedOnceUnlessAgainIsSaid(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, sidecars(manifest.SidecarOptional))
 	r.drop(sidecarKey, []byte(`{}`), nil)
 	first := r.one()
@@ -231,6 +238,7 @@ func TestTheSameContentIsPostedOnceUnlessAgainIsSaid(t *testing.T) {
 }
 
 func TestASourceThatIsReplacedOrDeletedFailsItsUploadOnly(t *testing.T) {
+	t.Parallel()
 	for name, happens := range map[string]func(*rig){
 		"replaced": func(r *rig) { r.src.Put(inbox, key, video(1000, 7), nil) },
 		"deleted":  func(r *rig) { r.src.Delete(inbox, key) },
@@ -255,6 +263,7 @@ func TestASourceThatIsReplacedOrDeletedFailsItsUploadOnly(t *testing.T) {
 }
 
 func TestOlderObjectsAreNotStarted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) { o.set.StartsFrom = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC) })
 	if in := r.drop(key, video(400, 1), nil); in.Publication != "" || !strings.Contains(in.Reason, "starts_from") {
 		t.Errorf("got %+v", in)
@@ -266,6 +275,7 @@ func TestOlderObjectsAreNotStarted(t *testing.T) {
 }
 
 func TestSubmitTellsTheCallerWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		bucket, key, manifest, field string
 	}{
@@ -288,6 +298,7 @@ func TestSubmitTellsTheCallerWhatIsWrong(t *testing.T) {
 }
 
 func TestSubmitOutranksTheRouteWhenTheEventComesLater(t *testing.T) {
+	t.Parallel()
 	for _, word := range []manifest.Sidecar{manifest.SidecarNever, manifest.SidecarOptional, manifest.SidecarRequired} {
 		r := newRig(t, sidecars(word))
 		r.src.Put(inbox, key, video(1000, 1), nil)

@@ -53,6 +53,7 @@ func (r *rig) look(id string) workflow.Result {
 }
 
 func TestAnIntentFoundByASecondInvocationIsNotCalledAgain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	r.mem.Fail(memtarget.Publish, memtarget.Before, fault.New(fault.Unknown, "mem", "cut"))
@@ -67,6 +68,7 @@ func TestAnIntentFoundByASecondInvocationIsNotCalledAgain(t *testing.T) {
 }
 
 func TestOfTwoPublishesAtOnceOnlyTheWriterOfTheIntentCalls(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	in := r.step(id)
@@ -103,6 +105,7 @@ func (s *slow) Write(p []byte) (int, error) {
 }
 
 func TestAPermitWhoseTimeIsOverIsNotUsed(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		slept time.Duration
 		want  string
@@ -128,6 +131,7 @@ func TestAPermitWhoseTimeIsOverIsNotUsed(t *testing.T) {
 }
 
 func TestTheWindowIsBoundedByTheFunctionsDeadline(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	// The deadline of a context is a real time: the rig's clock is moved there.
@@ -154,6 +158,7 @@ func TestTheWindowIsBoundedByTheFunctionsDeadline(t *testing.T) {
 }
 
 func TestAFunctionWithoutTimeLeftDoesNotRecordAnIntent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	r.clock.add(time.Since(r.clock.Now()))
@@ -165,6 +170,7 @@ func TestAFunctionWithoutTimeLeftDoesNotRecordAnIntent(t *testing.T) {
 }
 
 func TestBeforeSettleAtALookMayAdoptAndNeverDeny(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) { o.mem.Denies = true })
 	id := r.toPublish()
 	r.mem.Fail(memtarget.Publish, memtarget.Before, fault.New(fault.Unknown, "mem", "cut"))
@@ -186,6 +192,7 @@ func TestBeforeSettleAtALookMayAdoptAndNeverDeny(t *testing.T) {
 }
 
 func TestAListThatLacksThePostNeverDenies(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	r.mem.Fail(memtarget.Publish, memtarget.Before, fault.New(fault.Unknown, "mem", "cut"))
@@ -204,6 +211,7 @@ func TestAListThatLacksThePostNeverDenies(t *testing.T) {
 }
 
 func TestTwoCandidatesAreHeldAndOneThatIsClaimedIsNoMatch(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) { o.mem.Reusable = true })
 	id := r.toPublish()
 	r.mem.Fail(memtarget.Publish, memtarget.After, nil)
@@ -245,6 +253,7 @@ func TestTwoCandidatesAreHeldAndOneThatIsClaimedIsNoMatch(t *testing.T) {
 }
 
 func TestAPostThatBelongsToAnotherUploadCannotBeResolvedTo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	first := r.one()
 	r.run(time.Hour)
@@ -277,6 +286,7 @@ func TestAPostThatBelongsToAnotherUploadCannotBeResolvedTo(t *testing.T) {
 }
 
 func TestALateAnswerIsRecordedWhateverCameBetween(t *testing.T) {
+	t.Parallel()
 	between := map[string]func(r *rig, id string){
 		"the next generation": func(r *rig, id string) {
 			if err := r.w.Ended(t.Context(), r.execs[0].name, "ABORTED"); err != nil {
@@ -318,6 +328,7 @@ func TestALateAnswerIsRecordedWhateverCameBetween(t *testing.T) {
 }
 
 func TestALateRefusalOfASupersededGenerationClosesItsIntent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	in := r.step(id)
@@ -342,6 +353,7 @@ func TestALateRefusalOfASupersededGenerationClosesItsIntent(t *testing.T) {
 }
 
 func TestAFunctionKilledInPublishLeavesItsIntentToTheLooks(t *testing.T) {
+	t.Parallel()
 	for name, when := range map[string]memtarget.When{"before the effect": memtarget.Before, "after the effect": memtarget.After} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, func(o *options) { o.mem.Denies = true })
@@ -364,6 +376,7 @@ func TestAFunctionKilledInPublishLeavesItsIntentToTheLooks(t *testing.T) {
 }
 
 func TestCancelWinsUntilTheIntent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	r.opening = func() error { // the cancel comes after Publish has read the upload

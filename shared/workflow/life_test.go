@@ -24,6 +24,7 @@ func (r *rig) want(id string, s upload.Status, posts int) {
 }
 
 func TestAPauseOfDaysIsNoLackOfProgress(t *testing.T) {
+	t.Parallel()
 	for scope, long := range map[string]time.Duration{"global": 5 * time.Minute, "mem": 5 * time.Minute, "mem/main": 90 * time.Minute} {
 		r := newRig(t, func(o *options) { o.set.Life = 10 * time.Minute })
 		if err := r.ledger.Pause(t.Context(), scope, true); err != nil {
@@ -41,6 +42,7 @@ func TestAPauseOfDaysIsNoLackOfProgress(t *testing.T) {
 }
 
 func TestAQuotaIsWaitedForAndNotFailed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) { o.set.Life = time.Hour })
 	n := 0
 	r.mem.Hook(func(_ context.Context, c memtarget.Call) error {
@@ -60,7 +62,8 @@ func TestAQuotaIsWaitedForAndNotFailed(t *testing.T) {
 }
 
 func TestARefusalWithoutAnEndEndsTheUpload(t *testing.T) {
-	r := newRig(t, func(o *options) { o.set.Life = 20 * time.Minute })
+	t.Parallel()
+	r := newRig(t, func(o *options) { o.set.Life = 8 * time.Minute })
 	r.mem.Hook(func(_ context.Context, c memtarget.Call) error {
 		if c.Op == memtarget.Publish {
 			return &fault.Error{Kind: fault.Unknown, Op: "mem", Effect: fault.EffectNone, AssetKept: true, Err: errors.New("no route to host")}
@@ -79,6 +82,7 @@ func TestARefusalWithoutAnEndEndsTheUpload(t *testing.T) {
 }
 
 func TestPublishAtIsKeptHoweverOftenItIsMoved(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) { o.route.Sidecar = "required" })
 	at := r.clock.Now().Add(60 * 24 * time.Hour)
 	r.drop(key+".publish.json", []byte(`{"publish_at":"`+at.Format(time.RFC3339)+`"}`), nil)
@@ -87,10 +91,10 @@ func TestPublishAtIsKeptHoweverOftenItIsMoved(t *testing.T) {
 	if u := r.upload(id); u.Status != upload.Waiting || u.Reason != "due" || r.mem.Total() != 0 || len(r.execs) != 1 || r.execs[0].at != "Done" {
 		t.Fatalf("got %s, %d calls: nothing runs for what is due in two months", u.String(), r.mem.Total())
 	}
-	at = r.clock.Now().Add(5 * time.Hour)
+	at = r.clock.Now().Add(2 * time.Hour)
 	r.drop(key+".publish.json", []byte(`{"publish_at":"`+at.Format(time.RFC3339)+`"}`), nil)
 	r.napMost = time.Minute
-	r.run(8 * time.Hour)
+	r.run(3 * time.Hour)
 	r.want(id, upload.Published, 1)
 	if p := r.mem.Posts()[0]; p.At.Before(at) || p.At.After(at.Add(10*time.Second)) {
 		t.Errorf("posted at %v, wanted %v", p.At, at)
@@ -98,6 +102,7 @@ func TestPublishAtIsKeptHoweverOftenItIsMoved(t *testing.T) {
 }
 
 func TestARenewalThatFailsIsAskedAgainAndOneThatIsDeadNeedsALogin(t *testing.T) {
+	t.Parallel()
 	expired := &fault.Error{Kind: fault.TokenExpired, Op: "rig", Err: errors.New("the token's time is over")}
 	for name, c := range map[string]struct {
 		renews []error
@@ -136,6 +141,7 @@ func TestARenewalThatFailsIsAskedAgainAndOneThatIsDeadNeedsALogin(t *testing.T) 
 }
 
 func TestAStepWhoseFunctionNeverRunsDoesNotSpin(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.one()
 	kill := func(op memtarget.Op) { // killed before it could write anything down
@@ -167,6 +173,7 @@ func (r *rig) restartFailed(id string) error {
 }
 
 func TestALostSessionOrAssetIsOpenedAgainABoundedNumberOfTimes(t *testing.T) {
+	t.Parallel()
 	t.Run("session lost in mid-upload", func(t *testing.T) {
 		r := newRig(t, nil)
 		r.mem.Fail(memtarget.UploadPart, memtarget.Before, fault.Newf(fault.Invalid, "mem", "%w", target.ErrSessionLost))
@@ -212,6 +219,7 @@ func TestALostSessionOrAssetIsOpenedAgainABoundedNumberOfTimes(t *testing.T) {
 }
 
 func TestACancelledUploadIsAbortedOnceNoRangeHoldsItsLease(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.one()
 	r.enter(r.execs[0]) // Open: the session is there, and the grant
@@ -238,6 +246,7 @@ func TestACancelledUploadIsAbortedOnceNoRangeHoldsItsLease(t *testing.T) {
 }
 
 func TestSessionsAreKeptUnlessNobodyCanWantThem(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		op      memtarget.Op
 		err     error
@@ -262,6 +271,7 @@ func TestSessionsAreKeptUnlessNobodyCanWantThem(t *testing.T) {
 }
 
 func TestASupersededGenerationWritesNothing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.toPublish()
 	old := r.step(id)
@@ -289,6 +299,7 @@ func TestASupersededGenerationWritesNothing(t *testing.T) {
 }
 
 func TestUploadsShareThePoolsAndNoneIsForgotten(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(o *options) {
 		o.ledger.PoolGlobal, o.ledger.PoolAccount = 3, 2
 		o.route.Accounts = []upload.Account{main, second}
@@ -311,6 +322,7 @@ func TestUploadsShareThePoolsAndNoneIsForgotten(t *testing.T) {
 }
 
 func TestAParkIsWokenOnTimeAndNeverLost(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.one()
 	park := func(token string) error {
@@ -343,6 +355,7 @@ func TestAParkIsWokenOnTimeAndNeverLost(t *testing.T) {
 }
 
 func TestRecoverGoesOnWithEveryUploadAfterARestart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	id := r.one()
 	for range 3 {
@@ -357,4 +370,51 @@ func TestRecoverGoesOnWithEveryUploadAfterARestart(t *testing.T) {
 	if got := r.mem.Received(); got != 1000 {
 		t.Errorf("%d bytes sent, want 1000: nothing twice", got)
 	}
+}
+
+func TestADeadTokenHoldsWhatMayBePublicAndWaitsForALoginOnceThePostIsKnown(t *testing.T) {
+	t.Parallel()
+	dead := func(r *rig) {
+		revoked := fault.New(fault.CredentialsExpired, "rig", "revoked")
+		r.renews = []error{revoked, revoked, revoked, revoked, revoked, revoked, revoked, revoked, revoked, revoked}
+		r.opening = func() error {
+			if r.version == 1 {
+				return fault.New(fault.TokenExpired, "rig", "the token's time is over")
+			}
+			return nil
+		}
+	}
+	t.Run("the outcome is open", func(t *testing.T) {
+		r := newRig(t, nil)
+		id := r.toPublish()
+		r.mem.Hook(func(_ context.Context, c memtarget.Call) error {
+			if c.Op == memtarget.Publish {
+				dead(r)
+				return fault.New(fault.Unknown, "mem", "cut")
+			}
+			return nil
+		})
+		r.run(3 * time.Hour)
+		if u := r.upload(id); u.Status != upload.Held || !r.openIntent(id) || u.Renew != 0 {
+			t.Errorf("got %s\n%s", u.String(), r.timeline(id))
+		}
+		r.sound(id)
+	})
+	t.Run("the post is known", func(t *testing.T) {
+		r := newRig(t, func(o *options) { o.mem.Review = 2 * time.Hour })
+		id := r.toPublish()
+		if got := r.publish(id); got != "posted" {
+			t.Fatalf("got %q", got)
+		}
+		dead(r)
+		r.execs[0].at = "Watch"
+		r.run(time.Hour)
+		r.want(id, upload.NeedsLogin, 1)
+		r.version = 2
+		if _, err := r.w.LoggedIn(t.Context(), main); err != nil {
+			t.Fatal(err)
+		}
+		r.run(6 * time.Hour)
+		r.want(id, upload.Published, 1)
+	})
 }

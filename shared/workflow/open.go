@@ -216,7 +216,20 @@ func (w *Workflow) endBy(ctx context.Context, u *state.Upload, f *state.Fault) (
 	case f.Is(fault.Invalid):
 		reason = "invalid"
 	}
-	return w.end(ctx, u, ev, reason, &g)
+	o, err := w.end(ctx, u, ev, reason, &g)
+	if err == nil && ev == upload.EvLogin {
+		err = w.loggedInMeanwhile(ctx, u, f.Token)
+	}
+	return o, err
+}
+
+// loggedInMeanwhile goes on at once when the login that the upload waits for came between the refusal and its record:
+// whoever logged in could not see this upload among those that wait.
+func (w *Workflow) loggedInMeanwhile(ctx context.Context, u *state.Upload, refused int64) error {
+	if _, version, err := w.Targets.OpenTarget(ctx, u.Account); err != nil || refused == 0 || version <= refused {
+		return nil
+	}
+	return ignoreSuperseded(w.restart(ctx, u))
 }
 
 // resolveAction is what an operator does about an upload whose outcome is not known.

@@ -191,7 +191,6 @@ func (w *Workflow) later(ctx context.Context, u *state.Upload, d time.Duration) 
 func (w *Workflow) notSent(ctx context.Context, u *state.Upload, attempt int, why string) (Result, error) {
 	w.note(ctx, u, "publish", why, nil)
 	_, err := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, attempt, state.IntentRefused, func(u *state.Upload) error {
-		takeBack(u)
 		return u.To(upload.EvRefused, "permit")
 	})
 	return Result{Next: early}, ignoreSuperseded(err)
@@ -316,10 +315,5 @@ func (r refusal) apply(u *state.Upload) error {
 			u.Reopened++
 		}
 	}
-	takeBack(u)
 	return u.To(upload.EvRefused, "refused")
 }
-
-// takeBack undoes the progress that the intent was counted as: an intent without a post has achieved nothing, and an
-// upload that is refused again and again has to end.
-func takeBack(u *state.Upload) { u.Progress = max(u.Progress-1, u.GenStartAt) }

@@ -37,6 +37,11 @@ func (w *Workflow) prepare(ctx context.Context, u *state.Upload) (Opened, error)
 		return w.toPublish(ctx, u)
 	}
 	if !u.Live {
+		if done, err := w.digest(ctx, u, t); err != nil {
+			return w.openFault(ctx, u, "open", err, version)
+		} else if !done {
+			return next("again", 0), nil
+		}
 		if err := w.openSession(ctx, u, t, v); err != nil {
 			return w.openFault(ctx, u, "open", err, version)
 		}
@@ -107,7 +112,7 @@ func (w *Workflow) openSession(ctx context.Context, u *state.Upload, t target.Ta
 	if err != nil {
 		return err
 	}
-	v.ContentType, v.Duration = m.ContentType, m.Duration
+	v.ContentType, v.Duration, v.MD5 = m.ContentType, m.Duration, u.MD5
 	s, err := t.Init(ctx, v, plan)
 	if err != nil {
 		return err

@@ -135,9 +135,9 @@ func (w *Workflow) clearUp(ctx context.Context, u *state.Upload) (later bool, er
 func (w *Workflow) abort(ctx context.Context, u *state.Upload) {
 	t, _, err := w.Targets.OpenTarget(ctx, u.Account)
 	if err == nil {
-		s, serr := w.Ledger.Session(ctx, u.ID, u.Session)
+		ct, s, serr := w.openSessionOf(ctx, u, t)
 		if err = serr; err == nil {
-			err = t.Abort(ctx, s)
+			err = ct.Abort(ctx, s)
 		}
 	}
 	if err != nil {

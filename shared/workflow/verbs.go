@@ -134,7 +134,7 @@ func (w *Workflow) ResolvePublished(ctx context.Context, id, post string) (state
 	}
 	w.note(ctx, &u, "resolve", "an operator says: published as "+post, nil)
 	err = w.restart(ctx, &u)
-	return u, err
+	return u, ignoreSuperseded(err) // the sweep may have been faster
 }
 
 // ResolvePublishAgain says that a held upload was not published. Refused before settle_at: until then the lost call may
@@ -160,7 +160,7 @@ func (w *Workflow) ResolvePublishAgain(ctx context.Context, id string) (state.Up
 	}
 	w.note(ctx, &u, "resolve", "an operator says: not published, publish again", nil)
 	err = w.restart(ctx, &u)
-	return u, err
+	return u, ignoreSuperseded(err) // the sweep may have been faster
 }
 
 func (w *Workflow) heldUpload(ctx context.Context, op, id string) (state.Upload, error) {

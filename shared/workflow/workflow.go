@@ -193,7 +193,7 @@ func (w *Workflow) video(ctx context.Context, u *state.Upload, rev int) (upload.
 	m := r.Manifest
 	v := upload.Video{
 		Upload: u.ID, Publication: u.Publication, Account: u.Account, Size: u.Source.Size, FileName: path.Base(u.Source.Key),
-		Title: m.Title, Description: m.Description, Tags: m.Tags, Private: m.Private, CRC64: u.CRC64,
+		Title: m.Title, Description: m.Description, Tags: m.Tags, Private: m.Private, CRC64: u.CRC64, MD5: u.MD5,
 		Fields: m.Targets[u.Account.Target()],
 	}
 	if u.Media != nil {

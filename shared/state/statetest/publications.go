@@ -139,7 +139,7 @@ var publicationRules = []rule{
 			return strings.Join(ids, " ")
 		}
 		equal(k, "all", list(start, 100), strings.Join(want, " "))
-		equal(k, "first five", list(start, 5), strings.Join(want[:5], " "))
+		equal(k, "newest five", list(start, 5), strings.Join(want[len(want)-5:], " "))
 		equal(k, "from the second day", list(start.Add(24*time.Hour), 100), strings.Join(want[3:], " "))
 		equal(k, "tomorrow", list(k.clock.Now().Add(24*time.Hour), 100), "")
 	}},

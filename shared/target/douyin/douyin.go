@@ -175,11 +175,11 @@ type Target struct {
 
 var (
 	_ target.InitHasher = (*Target)(nil)
-	_ target.Target    = (*Target)(nil)
-	_ target.Validator = (*Target)(nil)
-	_ target.Inspector = (*Target)(nil)
-	_ target.Checker   = (*Target)(nil)
-	_ token.Refresher  = (*Refresher)(nil)
+	_ target.Target     = (*Target)(nil)
+	_ target.Validator  = (*Target)(nil)
+	_ target.Inspector  = (*Target)(nil)
+	_ target.Checker    = (*Target)(nil)
+	_ token.Refresher   = (*Refresher)(nil)
 )
 
 // New makes the Target of one account. A Config that does not pass Check makes every call fail with its error.
@@ -333,7 +333,7 @@ func begin(ctx context.Context, op string, bad error) error {
 		return fault.Wrap(op, bad)
 	}
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, AssetKept: true, Actor: fault.ActorUs, Err: contextError(ctx)}
 	}
 	return nil
 }

@@ -66,9 +66,11 @@ func (q request) refused(e *apiError, body json.RawMessage, r reply) *fault.Erro
 	}
 	f.Err = fmt.Errorf("%s: %s", row.Meaning, words)
 	switch {
+	case row.Maybe && q.step == StepCommit:
+		f.Actor, f.Action = fault.ActorUs, "The video is looked at: an earlier commit may have done it."
 	case row.Recreate && q.step == StepSTS:
 		f.Kind, f.Err = fault.Permanent, fmt.Errorf("%w: %w", target.ErrSessionLost, f.Err)
-	case row.Recreate && !row.Maybe && q.step == StepCommit:
+	case row.Recreate && q.step == StepCommit:
 		f.Kind, f.Err = fault.Retryable, fmt.Errorf("%w: %w", target.ErrAssetSpent, f.Err)
 	}
 	if q.step == StepCommit && f.Effect == fault.EffectNone && contradicts(body, r.status) {

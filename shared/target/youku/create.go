@@ -74,6 +74,11 @@ func (t *Target) initiate(ctx context.Context, p session) (string, error) {
 		return "", err
 	}
 	u, err := c.Initiate(ctx, p.Object, p.ContentType)
+	if errors.Is(err, oss.ErrCredential) { // no account's token: the next create brings another credential
+		f := *fault.As(err)
+		f.Kind, f.Action, f.Err = fault.Retryable, "The upload begins again at create.", err
+		return "", &f
+	}
 	return u.ID, err
 }
 
@@ -119,7 +124,8 @@ func (t *Target) InitHash(v upload.Video) string {
 		FileName, Title, Description string
 		Tags                         []string
 		Fields                       Fields
-	}{m.fileName, m.title, m.description, m.tags, m.Fields})
+		Private                      bool // not sent but refused
+	}{m.fileName, m.title, m.description, m.tags, m.Fields, v.Private})
 	if err != nil {
 		return ""
 	}
