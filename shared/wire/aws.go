@@ -67,7 +67,7 @@ func awsEngines(c config.Config, cfg aws.Config) Engines {
 		Cipher:  token.NewSealer(kmskey.New(kms.NewFromConfig(cfg), c.KMSKey, map[string]string{"app": "vodlift"}, nil), nil),
 		Source:  s3source.New(s3.NewFromConfig(cfg)),
 		Starter: machine, Waker: machine, Outside: bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus},
-		HTTP:   transport.New(transport.Options{Hosts: []string{hostOf(dy.BaseURL)}, MaxResponse: 4 << 20, Log: log}),
+		HTTP:   transport.New(transport.Options{Hosts: []string{hostOf(dy.BaseURL), "api.youku.com", "*.aliyuncs.com"}, MaxResponse: 4 << 20, Log: log}),
 		Log:    log,
 		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
 		Douyin: dy,

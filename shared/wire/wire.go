@@ -14,11 +14,13 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/oss"
 	"github.com/vodlift/vodlift/shared/source"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/youku"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
 	"github.com/vodlift/vodlift/shared/workflow"
@@ -40,6 +42,7 @@ type Engines struct {
 	Ledger  state.Settings
 	Steps   workflow.Settings
 	Douyin  douyin.Config
+	Youku   youku.Config
 	Margin  time.Duration // of every function's deadline; default 2 s
 	// Progress, optional: see workflow.Parts.
 	Progress func(upload string, bytes int64)
@@ -65,10 +68,11 @@ func New(e Engines) *App {
 	vault := token.NewVault(e.Table, e.Cipher, e.Now)
 	keeper := token.NewKeeper(vault, map[string]token.Refresher{
 		"douyin": douyin.NewRefresher(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}),
+		"youku":  youku.NewRefresher(e.Youku, e.HTTP, &youku.Options{Now: e.Now, Log: e.Log}),
 	}, &token.KeeperOptions{Now: e.Now, Log: e.Log})
 	w := workflow.New(workflow.Parts{
 		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
-		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, more: e.Targets},
+		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
 		Renewer: renewer{keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
 		Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
 	})
@@ -93,6 +97,9 @@ type openers struct {
 	now    func() time.Time
 	http   *http.Client
 	douyin douyin.Config
+	youku  youku.Config
+	clock  *oss.Clock // of requests to OSS; one for the process, since it learns
+	log    *slog.Logger
 	more   map[string]target.Opener
 }
 
@@ -101,7 +108,7 @@ func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Targ
 	if other, ok := o.more[a.Target()]; ok {
 		return other.OpenTarget(ctx, a)
 	}
-	if a.Target() != "douyin" {
+	if a.Target() != "douyin" && a.Target() != "youku" {
 		return nil, 0, unknownTarget(a)
 	}
 	t, err := o.vault.Load(ctx, a)
@@ -113,6 +120,10 @@ func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Targ
 			Err: fault.Newf(fault.TokenExpired, string(a), "the token's time was over at %s", t.Expires.UTC().Format(time.RFC3339))}
 	}
 	cred := func(context.Context) (token.Token, error) { return t, nil }
+	if a.Target() == "youku" {
+		app := func(ctx context.Context) (token.AppKey, error) { return o.vault.App(ctx, "youku") }
+		return youku.New(o.youku, o.http, app, cred, &youku.Options{Now: o.now, Clock: o.clock, Log: o.log}), t.Version, nil
+	}
 	return douyin.New(o.douyin, o.http, cred, &douyin.Options{Now: o.now}), t.Version, nil
 }
 
@@ -121,8 +132,11 @@ func (o *openers) Limits(a upload.Account) (upload.Limits, error) {
 	if other, ok := o.more[a.Target()]; ok {
 		return other.Limits(a)
 	}
-	if a.Target() == "douyin" {
+	switch a.Target() {
+	case "douyin":
 		return douyin.Limits(o.douyin), nil
+	case "youku":
+		return youku.Limits(o.youku), nil
 	}
 	return upload.Limits{}, unknownTarget(a)
 }

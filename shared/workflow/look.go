@@ -110,6 +110,10 @@ func (w *Workflow) adopt(ctx context.Context, u *state.Upload, p upload.Post, lo
 func (w *Workflow) permit(ctx context.Context, u *state.Upload, look state.Look) (Result, error) {
 	u2, err := w.Ledger.CloseIntent(ctx, u.ID, u.Gen, u.Intent.Attempt, state.IntentDenied, func(u *state.Upload) error {
 		u.Intent.AddLook(look)
+		if u.Attempt > 1 { // publishing this asset has come to nothing twice: another one may do better
+			u.DropSession()
+			u.Reopened++
+		}
 		return u.To(upload.EvRefused, "denied")
 	})
 	if err != nil {

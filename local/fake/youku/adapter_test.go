@@ -493,6 +493,30 @@ func TestARefusedCredentialIsRenewedAndTheRestIsNot(t *testing.T) {
 	}
 }
 
+func TestAPolicyWithoutListingCostsNoSession(t *testing.T) {
+	st := newStage(t, youku.Options{})
+	c, v := st.target(), testVideo(6000)
+	p := st.plan(t, v.Size)
+	s, err := c.Init(t.Context(), v, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.UploadPart(t.Context(), s, partOf(p, 1)); err != nil {
+		t.Fatal(err)
+	}
+	st.spoil(t, fake.Fault{Op: "list_parts", Name: "AccessDenied"})
+	if rs, err := c.ListParts(t.Context(), s); err != nil || len(rs) != 0 {
+		t.Errorf("forbidden: %v, %v", rs, err)
+	}
+	if rs, err := c.ListParts(t.Context(), s); err != nil || len(rs) != 1 {
+		t.Errorf("allowed: %v, %v", rs, err)
+	}
+	st.forget(t)
+	if _, err := c.ListParts(t.Context(), s); !errors.Is(err, target.ErrSessionLost) {
+		t.Errorf("of a lost upload: %v", err)
+	}
+}
+
 func TestACompleteWithoutAnAnswerIsNotRepeatedBlindly(t *testing.T) {
 	st := newStage(t, youku.Options{})
 	c, v := st.target(), testVideo(6000)
