@@ -181,9 +181,9 @@ func answerError(status int, b []byte) error {
 	return &statusError{status, &fault.Error{Kind: fault.ParseKind(e.Error.Kind), Op: "stack", Field: e.Error.Field, Rule: e.Error.Rule, Err: errors.New(e.Error.Message)}}
 }
 
-// fakeGet asks the demo's fake platform a control question.
-func (c *client) fakeGet(ctx context.Context, path string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.run.Douyin+path, nil)
+// fakeGet asks one of the demo's fake platforms a control question.
+func (c *client) fakeGet(ctx context.Context, url string, out any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,9 @@ type Running struct {
 	Bucket string `json:"bucket"`
 	Region string `json:"region"`
 	Inbox  string `json:"inbox"`
-	Douyin string `json:"douyin,omitempty"` // the fake's address, in the demo
+	Douyin string `json:"douyin,omitempty"` // the fakes' addresses, in the demo
+	Youku  string `json:"youku,omitempty"`
+	OSS    string `json:"oss,omitempty"` // where Youku's videos go
 }
 
 const (

@@ -16,6 +16,8 @@ import (
 
 	"github.com/vodlift/vodlift/local/bucket"
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
+	fakeoss "github.com/vodlift/vodlift/local/fake/oss"
+	fakeyouku "github.com/vodlift/vodlift/local/fake/youku"
 	"github.com/vodlift/vodlift/local/gateway"
 	"github.com/vodlift/vodlift/local/scheduler"
 	"github.com/vodlift/vodlift/shared/fault"
@@ -24,6 +26,7 @@ import (
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table/sqlite"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/youku"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
@@ -34,8 +37,14 @@ import (
 // Inbox is the bucket that videos are dropped into.
 const Inbox = "inbox"
 
-// DemoAccount is the one account of the demo.
+// DemoAccount is where a video of the demo goes that says nothing else.
 const DemoAccount upload.Account = "douyin/main"
+
+// DemoYouku is the demo's account at Youku, which wants tags with every video.
+const DemoYouku upload.Account = "youku/main"
+
+// DemoAccounts are all accounts of the demo; its sample goes to each.
+func DemoAccounts() []upload.Account { return []upload.Account{DemoAccount, DemoYouku} }
 
 // Options of a stack.
 type Options struct {
@@ -46,8 +55,9 @@ type Options struct {
 	Log    *slog.Logger
 	// Tune, for tests, changes the engines before they are wired.
 	Tune func(*MachineOptions)
-	// FakeDouyin, for tests, changes the demo's fake before it is made.
+	// FakeDouyin and FakeYouku, for tests, change the demo's fakes before they are made.
 	FakeDouyin func(*fakedouyin.Options)
+	FakeYouku  func(*fakeyouku.Options)
 }
 
 // Stack is a running one-machine vodlift.
@@ -56,7 +66,9 @@ type Stack struct {
 	Running  Running
 	Identity Identity
 	Bucket   *bucket.Gateway
-	Douyin   *fakedouyin.Server // nil in a real folder
+	Douyin   *fakedouyin.Server // the demo's platforms; nil in a real folder
+	Youku    *fakeyouku.Server
+	OSS      *fakeoss.Server
 
 	folder   *folder
 	table    *sqlite.DB
@@ -72,6 +84,7 @@ type Stack struct {
 type Settings struct {
 	Routes json.RawMessage `json:"routes"` // as manifest.ParseRoutes reads them
 	Douyin douyin.Config   `json:"douyin"`
+	Youku  youku.Config    `json:"youku"`
 }
 
 const settingsFile = "config.json"
@@ -151,19 +164,20 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 				return err
 			}
 		}
-		e.Douyin = set.Douyin
-		e.HTTP = transport.New(transport.Options{Hosts: []string{"open.douyin.com"}, MaxResponse: 4 << 20, Log: o.Log})
+		e.Douyin, e.Youku = set.Douyin, set.Youku
+		e.HTTP = transport.New(transport.Options{Hosts: []string{"open.douyin.com", "api.youku.com", "*.aliyuncs.com"}, MaxResponse: 4 << 20, Log: o.Log})
 		return nil
 	}
 	addr, err := s.fakes(run, o)
 	if err != nil {
 		return err
 	}
+	e.Youku = youku.Config{BaseURL: s.Running.Youku, OSSEndpoint: s.Running.OSS, OneRequest: demoPart, WantPart: demoPart}
 	s.Running.Douyin = addr
 	// Small parts and ranges, so that even the sample fans out; waits of seconds.
 	e.Douyin = douyin.Config{BaseURL: addr, Generation: douyin.V1, Auth: douyin.Header, OneRequest: demoPart, WantPart: demoPart}
 	e.HTTP = transport.New(transport.Options{AllowLoopback: true, MaxResponse: 4 << 20, Log: o.Log})
-	e.Routes = manifest.Routes{{Bucket: Inbox, Accounts: []upload.Account{DemoAccount}, Sidecar: manifest.SidecarOptional}}
+	e.Routes = manifest.Routes{{Bucket: Inbox, Accounts: DemoAccounts(), Sidecar: manifest.SidecarOptional, Defaults: manifest.Manifest{To: []upload.Account{DemoAccount}}}}
 	e.Steps = workflow.Settings{
 		Plan: upload.Settings{MinRange: demoPart}, Inbox: Inbox,
 		Looks: []time.Duration{time.Second, 2 * time.Second, 4 * time.Second}, PollFirst: time.Second, PollMost: 8 * time.Second,
@@ -176,67 +190,12 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 	return nil
 }
 
-// demoPart is Douyin's one-request limit and part size in the demo.
-const demoPart = 5 << 20
-
-// fakes starts the demo's platforms on a listener of their own.
-func (s *Stack) fakes(run context.Context, o Options) (string, error) {
-	fo := fakedouyin.Options{
-		Dir: s.folder.path("fake", "douyin"), ControlKey: s.Identity.Key, LoopbackHTTP: true,
-		// What is over one part and under two cannot be cut, and goes in one request.
-		Limits:   fakedouyin.Limits{SingleUpload: 2 * demoPart},
-		Readings: fakedouyin.Readings{ShortLastPart: "refuse"}, ListLag: time.Second, // the harder readings
-	}
-	if o.FakeDouyin != nil {
-		o.FakeDouyin(&fo)
-	}
-	if err := os.MkdirAll(fo.Dir, 0o700); err != nil {
-		return "", fault.Wrap("stack.fakes", err)
-	}
-	var err error
-	if s.Douyin, err = fakedouyin.New(fo); err != nil {
-		return "", err
-	}
-	l, err := gateway.Listen(run, "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	s.listen(run, l, gateway.Guard{Bare: true, MaxBody: 8 << 30}.Wrap(s.Douyin))
-	return "http://" + l.Addr().String(), nil
-}
-
 func (s *Stack) listen(run context.Context, l net.Listener, h http.Handler) {
 	s.wg.Go(func() {
 		if err := gateway.Serve(run, l, h); err != nil {
 			s.failed <- err
 		}
 	})
-}
-
-// seed gives the demo its account, from a login at the fake platform.
-func (s *Stack) seed(ctx context.Context) error {
-	if s.Douyin == nil {
-		return nil
-	}
-	g, err := s.Douyin.AddAccount("demo-open-id", fakedouyin.AllScopes())
-	if err != nil {
-		return err
-	}
-	if err := s.Vault.PutApp(ctx, "douyin", token.AppKey{ID: fakedouyin.DefaultKey, Secret: fakedouyin.DefaultSecret}); err != nil {
-		return err
-	}
-	if _, err := s.Vault.Load(ctx, DemoAccount); err == nil {
-		return nil // the login of an earlier start
-	}
-	_, err = s.Vault.SaveLogin(ctx, DemoAccount, token.Token{
-		Grant: "demo", Subject: g.OpenID, Access: g.AccessToken, Refresh: g.RefreshToken, Expires: g.AccessExpires,
-		RefreshBy: g.RefreshExpires, Obtained: time.Now(), Scopes: g.Scopes,
-	})
-	if fault.KindOf(err) == fault.CredentialsExpired {
-		s.log.Warn("the demo account has to log in again", "account", string(DemoAccount)) // withdrawn; the stack runs all the same
-		return nil
-	}
-	return err
 }
 
 // serve starts the API and the schedules, and announces where everything listens.
@@ -319,9 +278,7 @@ func (s *Stack) Close() error {
 		errs = append(errs, s.Bucket.Close())
 	}
 	s.wg.Wait()
-	if s.Douyin != nil {
-		errs = append(errs, s.Douyin.Close())
-	}
+	errs = append(errs, s.closeFakes())
 	if s.table != nil {
 		errs = append(errs, s.table.Close())
 	}

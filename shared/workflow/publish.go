@@ -311,6 +311,7 @@ func (r refusal) apply(u *state.Upload) error {
 	}
 	if r.spent {
 		u.DropSession()
+		u.MD5, u.Hashing = "", nil // it may have been the digest that was wrong; the bytes are read again anyway
 		if !r.ends {
 			u.Reopened++
 		}

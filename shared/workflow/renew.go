@@ -6,6 +6,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/upload"
 )
 
 // graver orders faults by who has to react first.
@@ -73,6 +74,9 @@ func (w *Workflow) openFault(ctx context.Context, u *state.Upload, step string, 
 			return w.afterIntent(ctx, u) // looking and watching go on; what may be public is not failed by a lost account
 		}
 		return w.endBy(ctx, u, f)
+	}
+	if f.Is(fault.Duplicate) { // the platform has this very file of this account; a person finds out where
+		return w.end(ctx, u, upload.EvFailed, "duplicate", f)
 	}
 	// A repeated Init is harmless: at worst an orphan session, which the books abort by age (house-style 3.4).
 	return w.waitUntil(ctx, u, w.Now().Add(max(f.After, w.Set.RetryPark)), whyWait(f))
