@@ -14,3 +14,6 @@ cd "$root"
 
 # 3. The fake OSS against the vendor's own npm client.
 "$here/oss/run.sh"
+
+# 4. The whole matrix of steps and faults, of which the race detector's run walks a part.
+go test -count=1 -run 'StepTimesFaultKind' ./shared/workflow

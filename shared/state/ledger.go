@@ -43,6 +43,7 @@ type Ledger struct {
 	cipher token.Cipher
 	now    func() time.Time
 	rand   io.Reader
+	ids    io.Reader // monotonic within a millisecond
 	set    Settings
 }
 
@@ -77,7 +78,8 @@ func (s Settings) withDefaults() Settings {
 
 // New makes a ledger over a table. cipher seals sessions and park tokens. rand makes ids that must not be guessed.
 func New(t table.Table, cipher token.Cipher, now func() time.Time, rand io.Reader, s Settings) *Ledger {
-	return &Ledger{t: t, cipher: cipher, now: now, rand: rand, set: s.withDefaults()}
+	ids := &ulid.LockedMonotonicReader{MonotonicReader: ulid.Monotonic(rand, 0)} // ids of one millisecond sort as they were made
+	return &Ledger{t: t, cipher: cipher, now: now, rand: rand, ids: ids, set: s.withDefaults()}
 }
 
 // Settings gives the settings in force.
@@ -102,7 +104,7 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z
 
 // newID gives a random id that sorts by time.
 func (l *Ledger) newID() (string, error) {
-	id, err := ulid.New(ulid.Timestamp(l.now()), l.rand)
+	id, err := ulid.New(ulid.Timestamp(l.now()), l.ids)
 	if err != nil {
 		return "", fault.Wrap("state.newID", err)
 	}

@@ -14,15 +14,15 @@ import (
 // ends are the letters of the matrix.
 var ends = map[byte]string{
 	'P': "PUBLISHED", 'L': "NEEDS_LOGIN(credentials)", 'I': "FAILED(invalid)", 'R': "FAILED(refused)",
-	'F': "FAILED(no progress)", 'S': "FAILED(session lost)", 'H': "HELD(unknown outcome)", 'N': "HELD(no progress)",
+	'D': "FAILED(duplicate)", 'F': "FAILED(no progress)", 'S': "FAILED(session lost)", 'H': "HELD(unknown outcome)", 'N': "HELD(no progress)",
 }
 
 // matrix says how an upload ends when a step fails with a kind: before its effect once, before it always, after it
 // once, after it always.
 var matrix = map[memtarget.Op]map[fault.Kind]string{
-	memtarget.Init: {
+	memtarget.Init: { // a platform that has this very file already tells a person to find out where
 		fault.Unknown: "PFPF", fault.Retryable: "PFPF", fault.TokenExpired: "PLPL", fault.CredentialsExpired: "LLLL",
-		fault.Duplicate: "PFPF", fault.Invalid: "IIII", fault.Permanent: "RRRR",
+		fault.Duplicate: "DDDD", fault.Invalid: "IIII", fault.Permanent: "RRRR",
 	},
 	memtarget.UploadPart: { // after the effect the platform has the part, and says so when it is asked for its list
 		fault.Unknown: "PFPP", fault.Retryable: "PFPP", fault.TokenExpired: "PLPP", fault.CredentialsExpired: "LLLL",
