@@ -31,11 +31,40 @@ func NewRefresher(c Config, client *http.Client, o *Options) *Refresher {
 // tokens is the data of both answers.
 type tokens struct {
 	Access           string `json:"access_token"`
-	ExpiresIn        number `json:"expires_in"`
+	ExpiresIn        life   `json:"expires_in"`
 	Refresh          string `json:"refresh_token"`
-	RefreshExpiresIn number `json:"refresh_expires_in"`
+	RefreshExpiresIn life   `json:"refresh_expires_in"`
 	OpenID           string `json:"open_id"`
 	Scope            string `json:"scope"`
+}
+
+func (t tokens) scopes() []string {
+	return strings.FieldsFunc(t.Scope, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// life is a number of seconds as an answer states it. Nonsense never passes for "not said": a token of zero life is none.
+type life struct {
+	stated, good bool
+	seconds      number
+}
+
+// UnmarshalJSON never fails, so that what else stands in the answer is read all the same.
+func (l *life) UnmarshalJSON(b []byte) error {
+	l.stated = string(b) != "null" && string(b) != `""`
+	l.good = l.seconds.UnmarshalJSON(b) == nil && l.seconds > 0 && l.seconds <= 10*365*86400
+	return nil
+}
+
+// end is when it is over: the zero time where nothing was said, now itself where nonsense was, so that the token counts as
+// ended.
+func (l life) end(now time.Time) time.Time {
+	switch {
+	case l.good:
+		return now.Add(time.Duration(l.seconds) * time.Second)
+	case l.stated:
+		return now
+	}
+	return time.Time{}
 }
 
 // Refresh asks for an access token. A live one comes back as it is with its clock wound up, an expired one is replaced;
@@ -56,15 +85,15 @@ func (r *Refresher) Refresh(ctx context.Context, app token.AppKey, old token.Tok
 	}
 	now := r.caller.now()
 	t := old
-	t.Access, t.Refresh, t.Obtained, t.Expires = d.Access, d.Refresh, now, later(now, d.ExpiresIn)
+	t.Access, t.Refresh, t.Obtained, t.Expires = d.Access, d.Refresh, now, d.ExpiresIn.end(now)
 	if d.OpenID != "" {
 		t.Subject = d.OpenID
 	}
-	if s := strings.FieldsFunc(d.Scope, func(r rune) bool { return r == ',' || r == ' ' }); len(s) > 0 {
+	if s := d.scopes(); len(s) > 0 {
 		t.Scopes = s
 	}
 	// Whether refresh_expires_in is what is left or the full life is not said: the earlier end is the safe one.
-	if by := later(now, d.RefreshExpiresIn); !by.IsZero() && (old.RefreshBy.IsZero() || by.Before(old.RefreshBy) || d.Refresh != "" && d.Refresh != old.Refresh) {
+	if by := d.RefreshExpiresIn.end(now); d.RefreshExpiresIn.good && (old.RefreshBy.IsZero() || by.Before(old.RefreshBy) || d.Refresh != "" && d.Refresh != old.Refresh) {
 		t.RefreshBy = by
 	}
 	return t, nil
@@ -83,8 +112,11 @@ func (r *Refresher) Renew(ctx context.Context, app token.AppKey, old token.Token
 		return token.Token{}, a.unreadable("the answer holds no refresh token")
 	}
 	t := old
-	// Here expires_in is the new refresh token's life.
-	t.Refresh, t.RefreshBy, t.Renewals = d.Refresh, later(r.caller.now(), d.ExpiresIn), old.Renewals+1
+	// Here expires_in is the new refresh token's life. Nonsense there is no reason to lose the token.
+	t.Refresh, t.RefreshBy, t.Renewals = d.Refresh, time.Time{}, old.Renewals+1
+	if d.ExpiresIn.good {
+		t.RefreshBy = d.ExpiresIn.end(r.caller.now())
+	}
 	return t, nil
 }
 
@@ -108,12 +140,4 @@ func (r *Refresher) ask(ctx context.Context, op string, s Step, path string, for
 	var d tokens
 	a.data(&d)
 	return a, d, nil
-}
-
-// later adds a life in seconds; zero and nonsense are the zero time: not known.
-func later(now time.Time, seconds number) time.Time {
-	if seconds <= 0 || seconds > 10*365*86400 {
-		return time.Time{}
-	}
-	return now.Add(time.Duration(seconds) * time.Second)
 }

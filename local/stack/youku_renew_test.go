@@ -1,0 +1,139 @@
+package stack_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/vodlift/vodlift/local/fake"
+	fakeyouku "github.com/vodlift/vodlift/local/fake/youku"
+	"github.com/vodlift/vodlift/shared/source"
+	"github.com/vodlift/vodlift/shared/target/youku"
+	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/workflow"
+)
+
+const ykLife = 2 * time.Second // of a credential, in the tests of its renewal
+
+// shortLived is a world whose credentials live ykLife, and whose parts take each. ranges is how many functions carry the 24
+// parts of 96 KiB.
+func shortLived(ranges int, each time.Duration) ykOptions {
+	return ykOptions{
+		Youku:  func(o *fakeyouku.Options) { o.Limits.CredentialLife = ykLife },
+		Steps:  func(s *workflow.Settings) { s.Plan.MinRange = int64(96 / ranges * kib) },
+		Source: func(s source.Source) source.Source { return slow{Source: s, of: "uploadpart", each: each} },
+	}
+}
+
+// renewals are the times at which a credential was given out anew.
+func (y *ykWorld) renewals() (at []time.Time) {
+	for _, r := range y.yk.Requests(0) {
+		if r.Op == "get_sts_inf" && r.Status == http.StatusOK {
+			at = append(at, r.Time)
+		}
+	}
+	return at
+}
+
+func TestACredentialOfTwoSecondsIsRenewedInMidUploadAndNoPartIsSentTwice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ranges int
+		each   time.Duration
+	}{
+		"one range":                      {1, 700 * time.Millisecond},  // 12 rounds of 2 parts
+		"four ranges at once":            {4, 2500 * time.Millisecond}, // 3 rounds of 8 parts, each longer than the life
+		"four ranges, parts of its tail": {4, 1900 * time.Millisecond}, // begun in time, signed in the last tenth
+	} {
+		t.Run(name, func(t *testing.T) {
+			ykBubble(t, shortLived(c.ranges, c.each), func(t *testing.T, y *ykWorld) {
+				body := film(7, 96*kib)
+				y.drop(filmKey, body)
+				u := y.ended(filmKey, upload.Published)
+				y.once(u, body)
+				y.sentOnce(24)
+				at := y.renewals()
+				if want := 3; len(at) < want && c.ranges == 1 || len(at) < 2 {
+					t.Errorf("%d renewals, want %d%s", len(at), want, y.timeline(u.ID))
+				}
+				for i := 1; i < len(at); i++ {
+					if d := at[i].Sub(at[i-1]); d < ykLife*8/10 {
+						t.Errorf("renewed again after %v: one credential, more than one renewal", d)
+					}
+				}
+				if u.Session != 1 || y.asked("create") != 1 || y.asked("refresh_token") != 0 {
+					t.Errorf("session %d, %d creates, %d renewals of the account's token", u.Session, y.asked("create"), y.asked("refresh_token"))
+				}
+				t.Logf("%d renewals", len(at))
+			})
+		})
+	}
+}
+
+// TestARenewalThatTheAccountsTokenStopsGoesByWayOfRenew: both kinds of credentials end in mid-upload.
+func TestARenewalThatTheAccountsTokenStopsGoesByWayOfRenew(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]fake.Fault{
+		"expired": {Op: "get_sts_inf", Nth: 2, Token: fake.TokenExpire},
+		"rotated": {Op: "get_sts_inf", Nth: 1, Token: fake.TokenRotate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ykBubble(t, shortLived(2, 1200*time.Millisecond), func(t *testing.T, y *ykWorld) {
+				y.inject(f)
+				body := film(7, 96*kib)
+				y.drop(filmKey, body)
+				u := y.ended(filmKey, upload.Published)
+				y.once(u, body)
+				y.sentOnce(24)
+				if n := y.asked("refresh_token"); n != 1 || u.Session != 1 {
+					t.Errorf("%d renewals of the account's token, session %d%s", n, u.Session, y.timeline(u.ID))
+				}
+			})
+		})
+	}
+}
+
+// TestWhatTheStorageSaysOfTheCredentialDecides: the four codes of reference 8.5 renew and keep the parts; a renewed
+// credential that may not write, and an upload that is gone, need a new session.
+func TestWhatTheStorageSaysOfTheCredentialDecides(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name    string
+		fault   fake.Fault
+		session int
+		sts     int
+	}{
+		{"expired", fake.Fault{Op: "upload_part", Nth: 3, Name: "SecurityTokenExpired"}, 1, 1},
+		{"unknown key", fake.Fault{Op: "upload_part", Nth: 3, Name: "InvalidAccessKeyId"}, 1, 1},
+		{"expired at complete", fake.Fault{Op: "complete", Name: "SecurityTokenExpired"}, 1, 1},
+		{"denied once", fake.Fault{Op: "upload_part", Nth: 3, Name: "AccessDenied"}, 1, 1},
+		{"denied after the renewal", fake.Fault{Op: "upload_part", Nth: 3, Times: 2, Name: "AccessDenied"}, 2, 1},
+		{"the upload is gone", fake.Fault{Op: "upload_part", Nth: 3, Name: "NoSuchUpload"}, 2, 0},
+		{"the upload token is dead", fake.Fault{Op: "get_sts_inf", Name: "upload_expired"}, 2, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := ykOptions{
+				Steps:  func(s *workflow.Settings) { s.Plan.MinRange = mib },
+				Config: func(c *youku.Config) { c.InFlight = 1 },
+			}
+			ykBubble(t, o, func(t *testing.T, y *ykWorld) {
+				y.inject(c.fault)
+				if c.fault.Op == "get_sts_inf" {
+					y.inject(fake.Fault{Op: "upload_part", Nth: 3, Name: "SecurityTokenExpired"})
+				}
+				body := film(7, 24*kib)
+				y.drop(filmKey, body)
+				u := y.ended(filmKey, upload.Published)
+				y.once(u, body)
+				if u.Session != c.session || y.asked("get_sts_inf") != c.sts {
+					t.Errorf("session %d, %d renewals; want %d, %d%s", u.Session, y.asked("get_sts_inf"), c.session, c.sts, y.timeline(u.ID))
+				}
+				if c.session == 1 {
+					y.sentOnce(6)
+				}
+			})
+		})
+	}
+}
+
+const mib = 1 << 20
