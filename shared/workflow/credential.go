@@ -51,26 +51,54 @@ func (c *credited) renew(ctx context.Context, serial int64) (upload.Session, err
 	if c.serial > serial {
 		return c.now, nil
 	}
-	s, next, err := c.w.Ledger.RenewSession(ctx, c.id, c.n, serial, c.renewer.Renew)
-	if err != nil {
-		return s, err
+	for {
+		s, next, err := c.w.Ledger.RenewSession(ctx, c.id, c.n, serial, c.renewer.Renew)
+		if err == nil {
+			c.now, c.serial = s, next
+			return s, nil
+		}
+		if !errors.Is(err, state.ErrLeaseHeld) || !c.mayWait(ctx) {
+			return s, err
+		}
+		// Another invocation renews. A turn that gave up for that would count as one without progress; the renewer's
+		// lease ends, so this does.
+		if perr := c.w.PartRetry.Pause(ctx, fault.As(err).After); perr != nil {
+			return s, err
+		}
 	}
-	c.now, c.serial = s, next
-	return s, nil
 }
 
-// with makes a call, and once more with renewed credentials if the session's were the trouble.
+// mayWait says whether there is time for another's renewal before this function has to end.
+func (c *credited) mayWait(ctx context.Context) bool {
+	deadline, bounded := ctx.Deadline()
+	return ctx.Err() == nil && (!bounded || deadline.Sub(c.w.Now()) >= c.w.Set.Margin)
+}
+
+// maxSessionRenewals is how often one call is repeated with other credentials: the first may be those that another part
+// got a while ago, the second are new.
+const maxSessionRenewals = 2
+
+// with makes a call, and again with renewed credentials if the session's were the trouble. Credentials that are refused
+// though they are new are no account's fault: no renewal of its token and no login would mend that.
 func with[T any](ctx context.Context, c *credited, call func(upload.Session) (T, error)) (T, error) {
 	s, serial := c.session()
-	out, err := call(s)
-	if !errors.Is(err, target.ErrSessionCredential) {
-		return out, err
+	for n := 0; ; n++ {
+		out, err := call(s)
+		if !errors.Is(err, target.ErrSessionCredential) {
+			return out, err
+		}
+		if n == maxSessionRenewals {
+			f := *fault.As(err)
+			f.Kind, f.Actor, f.Action = fault.Retryable, fault.ActorPlatform, "It is tried again; if it stays so, the storage refuses what the platform gives out."
+			f.Err = err
+			return out, &f
+		}
+		fresh, rerr := c.renew(ctx, serial)
+		if rerr != nil {
+			return out, rerr
+		}
+		s, serial = fresh, c.newest(serial)
 	}
-	s, rerr := c.renew(ctx, serial)
-	if rerr != nil {
-		return out, rerr
-	}
-	return call(s)
 }
 
 // UploadPart sends a part; its reader is opened anew for a second try.
