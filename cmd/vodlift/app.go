@@ -22,6 +22,9 @@ const (
 
 // Main is the program with everything that it takes from its surroundings. Zero fields but Args are filled in by Run.
 type Main struct {
+	Stdin io.Reader // nil is empty
+	// ReadSecret reads a line of the terminal at standard input without showing it; nil where that is no terminal.
+	ReadSecret                     func(context.Context) (string, error)
 	Stdout, Stderr                 io.Writer
 	StdoutTerminal, StderrTerminal bool
 	Width                          func() int // of the terminal, in columns
@@ -46,7 +49,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{localCommand(), publishCommand(), statusCommand(), heldCommand(), resolveCommand(), cancelCommand(), retryCommand(), pauseCommand(), keysCommand(), versionCommand()}
+	return []command{localCommand(), publishCommand(), statusCommand(), heldCommand(), resolveCommand(), cancelCommand(), retryCommand(), pauseCommand(), accountCommand(), appCommand(), doctorCommand(), keysCommand(), versionCommand()}
 }
 
 // usageError is a command line that makes no sense; exit status 2.
@@ -87,6 +90,9 @@ func (m *Main) Run(ctx context.Context) int {
 }
 
 func (m *Main) defaults() {
+	if m.Stdin == nil {
+		m.Stdin = strings.NewReader("")
+	}
 	if m.Env == nil {
 		m.Env = func(string) string { return "" }
 	}

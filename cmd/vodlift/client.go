@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vodlift/vodlift/local/gateway"
@@ -68,14 +69,14 @@ func (m *Main) connect(ctx context.Context, dir string) (*client, error) {
 		return nil, none
 	}
 	if err != nil {
-		return nil, err
+		return nil, damaged(dir, err)
 	}
 	run, err := stack.ReadRunning(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, none
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s does not say where its stack listens: %s; stop the stack if it runs, and start it again", dir, explain(err))
 	}
 	c := &client{dir: dir, run: run, id: id, http: newHTTP()}
 	info, err := c.info(ctx)
@@ -86,6 +87,23 @@ func (m *Main) connect(ctx context.Context, dir string) (*client, error) {
 		return nil, fmt.Errorf("%w (process %d was the last, and does not answer any more)", none, run.PID)
 	}
 	return c, nil
+}
+
+// withoutOps cuts the operations and the kind that stand before what an error says, but nothing out of quoted words.
+func withoutOps(s, kind string) string {
+	mark := ": " + kind + ": "
+	if i := strings.LastIndex(s, mark); kind != "" && i >= 0 && !strings.ContainsAny(s[:i], "\"\n(") {
+		return s[i+len(mark):]
+	}
+	return s
+}
+
+// damaged says which folder it is and what helps.
+func damaged(dir string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the data folder %s is not yours to use: %s; run as its owner, or take another folder: --data DIR, or %s", dir, explain(err), dataVariable)
+	}
+	return fmt.Errorf("the data folder %s cannot be used: %s; put the file back from a copy, or take another folder: --data DIR, or %s", dir, explain(err), dataVariable)
 }
 
 // newHTTP makes a client for loopback: no proxy, no redirects, bounded waits.
@@ -124,6 +142,12 @@ func (c *client) post(ctx context.Context, path string, in, out any) error {
 		return err
 	}
 	return c.do(ctx, http.MethodPost, c.run.API+path, b, out)
+}
+
+// gone says whether the stack that this client knows does not answer at all.
+func (c *client) gone(ctx context.Context) bool {
+	_, err := c.info(ctx)
+	return ctx.Err() == nil && errors.Is(err, errAway)
 }
 
 // maxAnswer bounds what is read of an answer.
@@ -178,7 +202,19 @@ func answerError(status int, b []byte) error {
 	if json.Unmarshal(b, &e) != nil || e.Error.Message == "" {
 		return &statusError{status, fmt.Errorf("the stack answered %d %s", status, http.StatusText(status))}
 	}
-	return &statusError{status, &fault.Error{Kind: fault.ParseKind(e.Error.Kind), Op: "stack", Field: e.Error.Field, Rule: e.Error.Rule, Err: errors.New(e.Error.Message)}}
+	return &statusError{status, &fault.Error{Kind: fault.ParseKind(e.Error.Kind), Op: "stack", Field: e.Error.Field, Rule: e.Error.Rule, Err: errors.New(plainMessage(e))}}
+}
+
+// plainMessage is the message of an answer for people: without the operations and the kind that stand before it, and
+// without the field and rule after it, which are said in their own places.
+func plainMessage(e handler.ErrorBody) string {
+	s := strings.TrimSuffix(withoutOps(e.Error.Message, e.Error.Kind), ": refused")
+	if e.Error.Field != "" || e.Error.Rule != "" {
+		for _, tail := range []string{fmt.Sprintf(" (field %s, rule %s)", e.Error.Field, e.Error.Rule), fmt.Sprintf(" (rule %s)", e.Error.Rule)} {
+			s = strings.TrimSuffix(s, tail)
+		}
+	}
+	return s
 }
 
 // fakeGet asks one of the demo's fake platforms a control question.

@@ -45,7 +45,7 @@ func (m *Main) drop(ctx context.Context, c *client, box *inbox, f *localFile, ke
 	}
 	if f != nil {
 		if err := m.ensureVideo(ctx, c, box, f, key, b); err != nil {
-			if !there { // a sidecar without its video is half a drop
+			if !there && !errors.Is(err, errAway) { // a sidecar without its video is half a drop
 				clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 				err = errors.Join(err, box.remove(clean, side))
 				cancel()
@@ -88,6 +88,8 @@ func (m *Main) ensureVideo(ctx context.Context, c *client, box *inbox, f *localF
 		return errors.New("stopped before the video was in the inbox; nothing was published")
 	case errors.Is(err, errChanged):
 		return errChanged
+	case err != nil && c.gone(ctx):
+		return fmt.Errorf("%w: it stopped while the video went into the inbox, and nothing was published; start it, then run the same command again", errAway)
 	case err != nil:
 		return fmt.Errorf("putting the video into the inbox: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"syscall"
 	"time"
 
 	"github.com/vodlift/vodlift/local/stack"
@@ -173,7 +174,7 @@ func (m *Main) wrongKind(dir string, kind stack.Kind) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return damaged(dir, err)
 	}
 	if kind == stack.Real {
 		return fmt.Errorf("data: %s is a demo folder; name another folder with --data, or say --demo", dir)
@@ -183,6 +184,12 @@ func (m *Main) wrongKind(dir string, kind stack.Kind) error {
 
 // whyNotOpen says what to do when the folder is taken.
 func (m *Main) whyNotOpen(dir string, kind stack.Kind, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return damaged(dir, err)
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s; name another port with --api or --bucket, or leave them out for free ones", explain(err))
+	}
 	run, rerr := stack.ReadRunning(dir)
 	if rerr != nil || !lockedByOther(dir) {
 		return err

@@ -22,7 +22,10 @@ func main() {
 	}
 	m := Main{
 		Stdout: os.Stdout, Stderr: os.Stderr, Args: os.Args[1:], Env: os.Getenv, Dir: dir, CacheDir: os.UserCacheDir, Name: invocation(os.Args[0]),
-		StdoutTerminal: term.IsTerminal(int(os.Stdout.Fd())), StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())), Width: terminalWidth,
+		Stdin: os.Stdin, StdoutTerminal: term.IsTerminal(int(os.Stdout.Fd())), StderrTerminal: term.IsTerminal(int(os.Stderr.Fd())), Width: terminalWidth,
+	}
+	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
+		m.ReadSecret = func(ctx context.Context) (string, error) { return terminalSecret(ctx, fd) }
 	}
 	// A second Ctrl-C ends the process at once: nothing is lost by that, only the wait.
 	context.AfterFunc(ctx, stop)

@@ -215,18 +215,36 @@ func (m *Main) publishResult(p stack.LivePublication, o publishOptions, late map
 	return nil
 }
 
+// kindOfFile names what is no regular file.
+func kindOfFile(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&os.ModeNamedPipe != 0:
+		return "a pipe; write it to a file first"
+	case mode&os.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
 // openFile looks at a file before anything is asked of anybody.
 func (m *Main) openFile(ctx context.Context, name string) (*video, error) {
 	const op = "publish"
+	if name == "" {
+		return nil, fault.InvalidField(op, "file", "the name of a file", "it is empty")
+	}
 	p := m.path(name)
 	i, err := os.Stat(p)
 	switch {
+	case err != nil && strings.Contains(name, "://"):
+		return nil, fault.InvalidField(op, "file", "a file of this machine, or s3://inbox/KEY", fmt.Sprintf("%q is an address; fetch the video first", name))
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fault.InvalidField(op, "file", "exists", "there is no file "+p)
 	case err != nil:
 		return nil, fault.InvalidField(op, "file", "readable", err.Error())
 	case !i.Mode().IsRegular():
-		return nil, fault.InvalidField(op, "file", "a regular file", p+" is none")
+		return nil, fault.InvalidField(op, "file", "a regular file", p+" is "+kindOfFile(i.Mode()))
 	case i.Size() == 0:
 		return nil, fault.InvalidField(op, "file", "> 0 bytes", p+" is empty")
 	}

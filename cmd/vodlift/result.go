@@ -54,7 +54,7 @@ func elapsed(v stack.Live, now time.Time) time.Duration {
 
 // faultText words a recorded fault for people: field and rule, the platform's words, code and log id.
 func faultText(f *state.Fault) string {
-	s := strings.TrimPrefix(f.Text, f.Op+": "+f.Kind+": ")
+	s := withoutOps(f.Text, f.Kind)
 	if f.Field != "" && !strings.Contains(s, f.Field) {
 		s = f.Field + ": " + s
 	}
@@ -135,10 +135,18 @@ func advice(name string, v stack.Live) string {
 	case upload.NeedsLogin:
 		return orText(own, "the owner of "+string(v.Account)+" has to log in again; the upload then goes on with the parts it has")
 	case upload.Failed:
+		if f != nil && (f.Field == "source" || strings.HasPrefix(f.Field, "source.")) {
+			own = orText(own, "the file itself is the matter: drop a mended one, under the same name or another; it is a publication of its own")
+		}
 		return orText(own, fmt.Sprintf("mend the cause, then: %s retry %s", name, v.ID))
 	case upload.Cancelled:
 		return `drop the video again with "again": "<label>" in its manifest to publish it after all`
+	case upload.Publishing:
+		return orText(looking(v), orText(own, "nothing; it goes on by itself"))
 	case upload.Waiting:
+		if v.Reason == "paused" {
+			return fmt.Sprintf("somebody paused it; to go on: %s pause SCOPE --off, with the scope that was paused: global, %s or %s", name, v.Account.Target(), v.Account)
+		}
 		if !v.NextAt.IsZero() {
 			return "nothing; it goes on by " + v.NextAt.Local().Format(time.DateTime)
 		}

@@ -48,7 +48,9 @@ func (b *bench) refusals(t *testing.T) {
 		want []string
 	}{
 		{"missing file", []string{"nowhere.mp4", "--to", "douyin/main"}, []string{"file: there is no file", "rule: exists"}},
-		{"a folder", []string{".", "--to", "douyin/main"}, []string{"file:", "rule: a regular file"}},
+		{"a folder", []string{".", "--to", "douyin/main"}, []string{"file:", "is a folder", "rule: a regular file"}},
+		{"a file without a name", []string{"", "--to", "douyin/main"}, []string{"file: it is empty", "rule: the name of a file"}},
+		{"an address", []string{"https://example.com/a.mp4", "--to", "douyin/main"}, []string{"file:", "is an address", "s3://inbox/KEY"}},
 		{"empty file", []string{"empty.mp4", "--to", "douyin/main"}, []string{"file:", "is empty", "rule: > 0 bytes"}},
 		{"not a video", []string{"text.mp4", "--to", "douyin/main"}, []string{"source", "rule:"}},
 		{"over 4 GB", []string{"huge.mp4", "--to", "douyin/main"}, []string{"source.size", "<= 4294967296 bytes", "4294967297"}},
@@ -266,6 +268,10 @@ func (b *bench) verbs(t *testing.T) {
 	}{
 		{[]string{"status", "unothing"}, "there is no publication or upload", exitFailed},
 		{[]string{"status", "u"}, "too short", exitUsage},
+		{[]string{"status", "s3://inbox/nothing.mp4"}, "there is no such object in the bucket", exitFailed},
+		{[]string{"status", "s3://inbox/a.mp4.publish.json"}, "it is a sidecar; look at its video, s3://inbox/a.mp4", exitFailed},
+		{[]string{"status", "s3://inbox/a/.b.mp4"}, "going by its name it is no video (hidden)", exitFailed},
+		{[]string{"status", "s3://inbox/a\nb.mp4"}, "control character", exitFailed},
 		{[]string{"cancel", u}, "is published as post", exitFailed},
 		{[]string{"retry", u[:14]}, "is published as post", exitFailed},
 		{[]string{"resolve", u, "--publish-again"}, "not held", exitFailed},
@@ -273,6 +279,8 @@ func (b *bench) verbs(t *testing.T) {
 	} {
 		if _, errs, status := b.run(t, tc.args...); status != tc.code || !strings.Contains(errs, tc.want) {
 			t.Errorf("%v: got %d %q, want %d %q", tc.args, status, errs, tc.code, tc.want)
+		} else if strings.Contains(errs, "workflow.") || strings.Contains(errs, "Invalid: ") {
+			t.Errorf("%v: people are shown how the program is made: %q", tc.args, errs)
 		}
 	}
 	if out, _, status := b.run(t, "held"); status != exitOK || out != "DEMO nothing is held\n" {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -127,7 +129,7 @@ func jsonLines[T any](w io.Writer, all []T) error {
 func (c *client) find(ctx context.Context, id string) (p stack.LivePublication, uploadID string, err error) {
 	if key, ok := strings.CutPrefix(id, "s3://"+c.run.Inbox+"/"); ok {
 		if p, err = c.byObject(ctx, key); notFound(err) {
-			return p, "", fmt.Errorf("no publication is known of %q", id)
+			return p, "", c.whyUnknown(ctx, id, key)
 		}
 		if err == nil {
 			err = c.get(ctx, "/api/publications/"+url.PathEscape(p.ID)+"?timeline=1", &p)
@@ -147,6 +149,32 @@ func (c *client) find(ctx context.Context, id string) (p stack.LivePublication, 
 		return p, "", fmt.Errorf("%d ids start with %q: %s", len(found), id, strings.Join(found[:min(len(found), 5)], ", "))
 	}
 	return c.exactly(ctx, found[0])
+}
+
+// whyUnknown says why there is no publication of an object: it is not there, or its name is none of a video's.
+func (c *client) whyUnknown(ctx context.Context, id, key string) error {
+	none := fmt.Sprintf("no publication is known of %q", id)
+	if video, ok := manifest.VideoKey(key); ok {
+		return fmt.Errorf("%s: it is a sidecar; look at its video, s3://%s/%s", none, c.run.Inbox, video)
+	}
+	switch drop := manifest.DropOf(key); drop {
+	case manifest.DropVideo:
+	case manifest.DropRefused:
+		return fmt.Errorf("%s: %s", none, explain(manifest.CheckKey(key)))
+	default:
+		return fmt.Errorf("%s: going by its name it is no video (%s), and is not published; give it another name", none, drop)
+	}
+	box, err := c.inbox()
+	if err != nil {
+		return errors.New(none)
+	}
+	defer box.close()
+	if _, there, err := box.stat(ctx, key); err == nil && !there {
+		return fmt.Errorf("%s: there is no such object in the bucket", none)
+	} else if err == nil {
+		return fmt.Errorf("%s: the object is there, but was not taken in; a start of the stack looks for what was missed", none)
+	}
+	return errors.New(none)
 }
 
 const (
@@ -268,13 +296,16 @@ func (m *Main) uploadStatus(line func(string, ...any), v stack.Live) {
 	if len(v.Timeline) > 0 {
 		line("  timeline")
 	}
-	for _, e := range v.Timeline {
-		tail := ""
+	for _, run := range repeats(v.Timeline, sameEvent) {
+		e, tail := run[0], ""
 		if e.Code != "" {
 			tail += ", code " + e.Code
 		}
 		if e.LogID != "" {
 			tail += ", log id " + e.LogID
+		}
+		if last := run[len(run)-1]; len(run) > 1 {
+			tail += fmt.Sprintf(" (%d times, the last at %s)", len(run), last.At.Local().Format(time.TimeOnly))
 		}
 		line("    %s  gen %d  %-9s %s%s", e.At.Local().Format("2006-01-02 15:04:05.000"), e.Gen, e.Step, e.Text, tail)
 	}
@@ -286,7 +317,8 @@ func (m *Main) intentStatus(line func(string, ...any), i *state.Intent) {
 	if i.Result == state.IntentOpen {
 		line("            it may take effect until %s", i.SettleAt.Local().Format(time.DateTime))
 	}
-	for _, l := range i.Looks {
+	for _, run := range repeats(i.Looks, sameLook) {
+		l := run[0]
 		what := fmt.Sprintf("%d candidates", len(l.Candidates))
 		if l.Denied {
 			what = "denied by the platform"
@@ -294,9 +326,33 @@ func (m *Main) intentStatus(line func(string, ...any), i *state.Intent) {
 		if l.Error != "" {
 			what = l.Error
 		}
+		if last := run[len(run)-1]; len(run) > 1 {
+			what += fmt.Sprintf(" (%d times, the last at %s)", len(run), last.At.Local().Format(time.TimeOnly))
+		}
 		line("            looked at %s: %s", l.At.Local().Format(time.DateTime), what)
 		for _, p := range l.Candidates {
 			line("              candidate %s %s", p.ID, p.URL)
 		}
 	}
+}
+
+// repeats cuts a list into runs of neighbours that say the same: what went wrong seventeen times is read once.
+func repeats[T any](all []T, same func(a, b T) bool) [][]T {
+	var out [][]T
+	for i, v := range all {
+		if n := len(out); n > 0 && same(all[i-1], v) {
+			out[n-1] = append(out[n-1], v)
+			continue
+		}
+		out = append(out, []T{v})
+	}
+	return out
+}
+
+func sameEvent(a, b state.Event) bool {
+	return a.Gen == b.Gen && a.Step == b.Step && a.Text == b.Text && a.Code == b.Code && a.LogID == b.LogID
+}
+
+func sameLook(a, b state.Look) bool {
+	return a.Denied == b.Denied && a.Error == b.Error && len(a.Candidates) == 0 && len(b.Candidates) == 0
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -211,6 +212,9 @@ func (w *watch) row(name string, v stack.Live, mt *meter) string {
 	}
 	room := max(20, w.b.width()/4)
 	row := fmt.Sprintf("%s %s %3d%% %s", fit(name, room, true), bar(at, total, wide), percent, statusWord(v.Status, v.Reason))
+	if s := looking(v); s != "" {
+		row += " " + s
+	}
 	if v.Status == upload.Uploading && v.Plan != nil {
 		row += fmt.Sprintf(" %.1f MB/s, %d/%d parts, %s", max(0, mt.speed)/1e6, partsDone(v, mt), v.Plan.Parts, travel(v, mt.at))
 	}
@@ -219,11 +223,24 @@ func (w *watch) row(name string, v stack.Live, mt *meter) string {
 
 // detail tells of bytes, parts and ranges while they travel.
 func detail(v stack.Live, mt *meter) string {
+	if s := looking(v); s != "" {
+		return detailMark + s
+	}
 	if v.Status != upload.Uploading || v.Plan == nil {
 		return ""
 	}
 	return fmt.Sprintf("%s%s of %s, %.1f MB/s, %d of %d parts, %s", detailMark,
 		size(position(v, mt)), size(v.Source.Size), max(0, mt.speed)/1e6, partsDone(v, mt), v.Plan.Parts, travel(v, mt.at))
+}
+
+// looking says that the answer of the platform was lost and what is done about it: this may take many minutes, in which
+// nothing else changes.
+func looking(v stack.Live) string {
+	i := v.Intent
+	if v.Status != upload.Publishing || i == nil || i.Result != state.IntentOpen || len(i.Looks) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the platform's answer was lost; looked for the post %d times; it may take effect until %s", v.Counts.Looks, i.SettleAt.Local().Format(time.TimeOnly))
 }
 
 // partsDone counts whole parts; the last one may be shorter.

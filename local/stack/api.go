@@ -100,6 +100,7 @@ func (s *Stack) api() http.Handler {
 	mux.HandleFunc("POST /api/uploads/{id}/resolve", s.answer(s.resolve))
 	mux.HandleFunc("POST /api/check", s.answer(s.check))
 	mux.HandleFunc("POST /api/pause", s.answer(s.pause))
+	s.operatorRoutes(mux)
 	return mux
 }
 

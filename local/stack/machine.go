@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
 	vodlift "github.com/vodlift/vodlift"
 	"github.com/vodlift/vodlift/local/lambda"
@@ -58,21 +59,32 @@ type Machine struct {
 	close     context.CancelFunc
 }
 
+// deployed is the template and the state machine that are built in.
+type deployed struct {
+	template   *template.Template
+	definition *stepfn.Machine
+}
+
+// readDeployed reads once: nobody changes what was read, and tests start thousands of Machines.
+var readDeployed = sync.OnceValues(func() (d deployed, err error) {
+	if d.template, err = template.Parse(vodlift.Template()); err != nil {
+		return d, err
+	}
+	d.definition, err = stepfn.Load(statemachine.Definition(), statemachine.Substitutions())
+	return d, err
+})
+
 // NewMachine wires a Machine. Nothing runs before the first event; Run follows the schedules.
 func NewMachine(o MachineOptions) (*Machine, error) {
-	t, err := template.Parse(vodlift.Template())
+	d, err := readDeployed()
 	if err != nil {
 		return nil, fault.Wrap("stack.NewMachine", err)
 	}
-	def, err := stepfn.Load(statemachine.Definition(), statemachine.Substitutions())
-	if err != nil {
-		return nil, fault.Wrap("stack.NewMachine", err)
-	}
-	m := &Machine{Template: t, log: o.Engines.Log}
+	m := &Machine{Template: d.template, log: o.Engines.Log}
 	m.closing, m.close = context.WithCancel(context.Background())
 	o.Engines.Starter, o.Engines.Waker = m, m
 	m.App = wire.New(o.Engines)
-	if m.Functions, err = lambda.NewLocal(t, m.App.Functions, o.Lambda); err != nil {
+	if m.Functions, err = lambda.NewLocal(d.template, m.App.Functions, o.Lambda); err != nil {
 		return nil, fault.Wrap("stack.NewMachine", err)
 	}
 	so := o.Steps
@@ -83,12 +95,12 @@ func NewMachine(o MachineOptions) (*Machine, error) {
 			o.Ended(e)
 		}
 	}
-	m.Steps = stepfn.New(def, tasks{m.Functions}, so)
+	m.Steps = stepfn.New(d.definition, tasks{m.Functions}, so)
 	names := template.Names{
 		Refs:       map[string]string{"Inbox": o.Inbox, "PublishStateMachine": machineARN, "AWS::Partition": "aws", "AWS::Region": region, "AWS::AccountId": accountID},
 		Attributes: map[string]string{"PublishStateMachine.Arn": machineARN, "Inbox.Arn": "arn:aws:s3:::" + o.Inbox},
 	}
-	if m.Bus, err = scheduler.New(scheduler.Options{Template: t, Invoker: m.Functions, Names: names, Scale: o.SweepScale, Now: o.Engines.Now, Log: o.Engines.Log}); err != nil {
+	if m.Bus, err = scheduler.New(scheduler.Options{Template: d.template, Invoker: m.Functions, Names: names, Scale: o.SweepScale, Now: o.Engines.Now, Log: o.Engines.Log}); err != nil {
 		return nil, fault.Wrap("stack.NewMachine", err)
 	}
 	return m, nil

@@ -126,7 +126,8 @@ func (y *ykWorld) platforms() {
 		ControlKey: "control-key-of-this-test", Ring: 4000,
 	})
 	y.check(err)
-	yo := fakeyouku.Options{Storage: y, Bucket: ykBucket, BannedWord: "banned", ControlKey: "control-key-of-this-test"}
+	yo := fakeyouku.Options{Storage: y, Bucket: ykBucket, BannedWord: "banned", ControlKey: "control-key-of-this-test",
+		Pace: fakeyouku.Pace{Encoding: time.Second, Review: time.Second}}
 	if y.o.Youku != nil {
 		y.o.Youku(&yo)
 	}

@@ -131,7 +131,7 @@ func (l *linter) substitute(where string, v any, with map[string]string) any {
 		}
 		return out
 	case string:
-		return placeholder().ReplaceAllStringFunc(node, func(m string) string {
+		return placeholder.ReplaceAllStringFunc(node, func(m string) string {
 			value, ok := with[m[2:len(m)-1]]
 			if !ok {
 				l.report(where, RulePlaceholder, "nothing fills %s", m)
@@ -142,7 +142,7 @@ func (l *linter) substitute(where string, v any, with map[string]string) any {
 	return v
 }
 
-func placeholder() *regexp.Regexp { return regexp.MustCompile(`\$\{[A-Za-z0-9_]+\}`) }
+var placeholder = regexp.MustCompile(`\$\{[A-Za-z0-9_]+\}`)
 
 // fields reports fields of o that are neither in allowed nor known to be unsupported.
 func (l *linter) fields(where string, o map[string]any, allowed, unsupported string) {

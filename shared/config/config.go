@@ -79,7 +79,7 @@ func needs() map[string][]string {
 		"uploadpart":   slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
 		"finalize":     slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
-		"refreshtoken": slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
+		"refreshtoken": slices.Concat(base, douyin, []string{"KMS_KEY_ID", "EVENT_BUS_NAME"}),
 		"reconcile":    slices.Concat(base, pools, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
 	}
 }

@@ -1,8 +1,15 @@
 package token
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -27,4 +34,66 @@ type AccountInfo struct {
 	NeedsLoginBy time.Time      `json:"needs_login_by,omitzero"`
 	Warned       []int          `json:"warned,omitempty"` // days ahead that were announced
 	Subject      string         `json:"subject,omitempty"`
+}
+
+// Accounts lists every account that ever had a login, removed ones included, by account. It opens nothing.
+func (v *Vault) Accounts(ctx context.Context) ([]AccountInfo, error) {
+	const op = "token.Accounts"
+	var out []AccountInfo
+	for s := range shards {
+		q := table.IndexQuery{Index: table.List, PK: fmt.Sprintf("account#%02d", s)}
+		for {
+			hits, next, err := v.table.QueryIndex(ctx, q)
+			if err != nil {
+				return nil, fault.Wrap(op, err)
+			}
+			for _, h := range hits {
+				a, ok := accountOf(h.Key)
+				if !ok {
+					continue
+				}
+				info, err := v.Info(ctx, a)
+				if errors.Is(err, ErrNoCredential) {
+					continue // the index may lag
+				}
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, info)
+			}
+			if q.Page = next; next == "" {
+				break
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b AccountInfo) int { return strings.Compare(string(a.Account), string(b.Account)) })
+	return slices.CompactFunc(out, func(a, b AccountInfo) bool { return a.Account == b.Account }), nil
+}
+
+// Info tells of one account. One that never had a login gives CredentialsExpired with ErrNoCredential in its chain.
+func (v *Vault) Info(ctx context.Context, account upload.Account) (AccountInfo, error) {
+	r, err := readRecord(ctx, v.table, tokenKey(account))
+	if err != nil {
+		return AccountInfo{}, fault.Wrap("token.Info", err)
+	}
+	if !r.found {
+		return AccountInfo{}, fault.Wrap("token.Info", noCredential(account, ""))
+	}
+	i := r.info(account)
+	if end := r.deadAt(); i.State == AccountOK && !end.IsZero() && !v.now().Before(end) {
+		i.State, i.Reason = AccountNeedsLogin, "its time is over, and it cannot be renewed" // the sweep marks it
+	}
+	return i, nil
+}
+
+func (d document) info(a upload.Account) AccountInfo {
+	i := AccountInfo{Account: a, State: AccountOK, Reason: d.Reason, Expires: d.Expires, RefreshBy: d.RefreshBy, RenewalsLeft: d.renewalsLeft(a),
+		Scopes: d.Scopes, LastRefresh: d.Last, LastResult: d.Result, NeedsLoginBy: d.needsLoginBy(a), Warned: d.Warned, Subject: d.Subject}
+	switch d.State {
+	case stateDead:
+		i.State = AccountNeedsLogin
+	case stateRemoved:
+		i = AccountInfo{Account: a, State: AccountRemoved, RenewalsLeft: -1}
+	}
+	return i
 }

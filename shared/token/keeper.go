@@ -90,8 +90,20 @@ func NewKeeper(v *Vault, refreshers map[string]Refresher, o *KeeperOptions) *Kee
 // lost. A refresh that has begun is carried to its end and saved even if ctx is cancelled meanwhile, within
 // RefreshTimeout and SaveTimeout.
 func (k *Keeper) Renew(ctx context.Context, account upload.Account, refused int64) (Token, error) {
-	const op = "token.Renew"
-	end := k.o.Now().Add(k.o.Wait)
+	return k.renew(ctx, "token.Renew", account, job{wait: k.o.Wait, good: func(r record) bool { return k.good(r.token, refused) }, do: k.access})
+}
+
+// job is one piece of work on an account's credential that needs its lease.
+type job struct {
+	wait  time.Duration     // for another's lease
+	good  func(record) bool // nothing is left to do
+	do    func(ctx context.Context, account upload.Account, r record) (fresh Token, err error)
+	early bool // nobody was refused yet: an access token that still works is kept, whatever the platform says
+}
+
+// renew does a job once it is its turn, unless it is done by then.
+func (k *Keeper) renew(ctx context.Context, op string, account upload.Account, j job) (Token, error) {
+	end := k.o.Now().Add(j.wait)
 	for {
 		if err := ctx.Err(); err != nil {
 			return Token{}, &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, Err: fmt.Errorf("not begun: %w", err)}
@@ -100,7 +112,7 @@ func (k *Keeper) Renew(ctx context.Context, account upload.Account, refused int6
 		if err != nil {
 			return Token{}, nothingSent(op, err)
 		}
-		if k.good(r.token, refused) {
+		if j.good(r) {
 			return r.token, nil
 		}
 		life := k.o.RefreshTimeout + k.o.SaveTimeout + 10*time.Second
@@ -109,7 +121,7 @@ func (k *Keeper) Renew(ctx context.Context, account upload.Account, refused int6
 			return Token{}, nothingSent(op, err)
 		}
 		if l != nil {
-			t, err := k.alone(ctx, l, account, refused)
+			t, err := k.alone(ctx, l, account, j)
 			return t, fault.Wrap(op, err)
 		}
 		pause := time.Duration((0.5 + k.o.Random()) * float64(k.o.Poll))
@@ -153,8 +165,8 @@ func (t Token) NearEnd(now time.Time, margin time.Duration) bool {
 	return !now.Add(margin).Before(t.Expires)
 }
 
-// alone renews under the lease.
-func (k *Keeper) alone(ctx context.Context, l *lease, account upload.Account, refused int64) (Token, error) {
+// alone does a job under the lease.
+func (k *Keeper) alone(ctx context.Context, l *lease, account upload.Account, j job) (Token, error) {
 	var cool time.Time
 	var code string
 	defer func() {
@@ -164,36 +176,48 @@ func (k *Keeper) alone(ctx context.Context, l *lease, account upload.Account, re
 	}()
 	// The work may have been done while we waited for the lease.
 	r, err := k.vault.load(ctx, account)
-	if err == nil && !k.good(r.token, refused) {
+	if err == nil && !j.good(r) {
 		err = k.ready(ctx, account)
 	}
 	if err != nil {
 		return Token{}, nothingSent("token.alone", err)
 	}
-	if k.good(r.token, refused) {
+	if j.good(r) {
 		return r.token, nil
 	}
-	fresh, err := k.refresh(ctx, account, r.token)
-	if err != nil {
-		if fault.KindOf(err) == fault.CredentialsExpired && !errors.Is(err, ErrNoApp) {
-			return k.dead(ctx, account, r, err)
+	fresh, err := j.do(ctx, account, r)
+	if err == nil {
+		return k.save(ctx, account, r, fresh)
+	}
+	if fault.KindOf(err) == fault.CredentialsExpired && !errors.Is(err, ErrNoApp) && fresh.Grant == "" {
+		if j.early && k.lives(r.token) {
+			return k.keepAccess(ctx, account, r, err)
 		}
-		f := fault.As(err)
-		wait := k.o.Cool
-		if f != nil {
-			wait, code = max(f.After, wait), f.Code
-		}
-		cool = k.o.Now().Add(min(wait, skew))
-		if fresh.Refresh == "" || fresh.Refresh == r.token.Refresh {
-			return Token{}, err
-		}
-		// A useless answer that still rotated the refresh token: keep what it needs to go on.
+		return k.dead(ctx, account, r, err)
+	}
+	f := fault.As(err)
+	wait := k.o.Cool
+	if f != nil {
+		wait, code = max(f.After, wait), f.Code
+	}
+	cool = k.o.Now().Add(min(wait, skew))
+	if fresh.Grant != "" && !fresh.same(r.token) {
+		// A useless answer that still changed something, as by rotating the refresh token: keep what it needs to go on.
 		if _, saveErr := k.save(ctx, account, r, fresh); saveErr != nil {
 			err = saveErr
 		}
-		return Token{}, err
 	}
-	return k.save(ctx, account, r, fresh)
+	return Token{}, err
+}
+
+// same tells whether nothing that a platform gives or counts differs.
+func (t Token) same(old Token) bool {
+	return t.Access == old.Access && t.Refresh == old.Refresh && t.Renewals == old.Renewals && t.RefreshBy.Equal(old.RefreshBy)
+}
+
+// lives: the access token has a known end, and that is not near.
+func (k *Keeper) lives(t Token) bool {
+	return t.Access != "" && !t.Expires.IsZero() && !t.NearEnd(k.o.Now(), k.o.Margin)
 }
 
 // ready makes sure, before the platform is asked, that its answer could be sealed and that somebody still wants it. That
@@ -208,10 +232,12 @@ func (k *Keeper) ready(ctx context.Context, account upload.Account) error {
 	return nil
 }
 
-// refresh asks the platform and completes its answer from the old token. It does not end with ctx: an answer that nobody
-// waits for would take a rotated refresh token with it. With an error, the token is what can still be kept.
-func (k *Keeper) refresh(ctx context.Context, account upload.Account, old Token) (Token, error) {
-	const op = "token.refresh"
+// access asks the platform for an access token and completes its answer from the old one. It does not end with ctx: an
+// answer that nobody waits for would take a rotated refresh token with it. With an error, the token, if it is not empty, is
+// what can still be kept.
+func (k *Keeper) access(ctx context.Context, account upload.Account, r record) (Token, error) {
+	const op = "token.access"
+	old := r.token
 	refresher, ok := k.refreshers[account.Target()]
 	if !ok {
 		return Token{}, fault.Newf(fault.CredentialsExpired, op, "%s cannot be renewed without a person", account.Target())
@@ -227,34 +253,4 @@ func (k *Keeper) refresh(ctx context.Context, account upload.Account, old Token)
 		return Token{}, err
 	}
 	return merge(old, got, k.o.Now())
-}
-
-// merge completes an answer from the token that it renews, and refuses one that is no use: no access token, one that has
-// ended already, or somebody else's.
-func merge(old, got Token, now time.Time) (Token, error) {
-	const op = "token.merge"
-	if old.Subject != "" && got.Subject != "" && got.Subject != old.Subject {
-		return Token{}, fault.New(fault.Permanent, op, "the platform answered with the token of another account")
-	}
-	got.Grant, got.Version = old.Grant, 0
-	got.Subject = cmp.Or(got.Subject, old.Subject)
-	got.Renewals = max(got.Renewals, old.Renewals)
-	if got.Scopes == nil {
-		got.Scopes = old.Scopes
-	}
-	if got.Obtained.IsZero() {
-		got.Obtained = now
-	}
-	if got.Refresh == "" || got.Refresh == old.Refresh {
-		got.Refresh = old.Refresh
-		if got.RefreshBy.IsZero() {
-			got.RefreshBy = old.RefreshBy
-		}
-	}
-	if got.Access == "" || !got.Expires.IsZero() && !got.Expires.After(now) {
-		keep := old
-		keep.Refresh, keep.RefreshBy, keep.Renewals = got.Refresh, got.RefreshBy, got.Renewals
-		return keep, fault.New(fault.Unknown, op, "the platform answered without a token that is valid now")
-	}
-	return got, nil
 }

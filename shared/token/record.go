@@ -48,9 +48,28 @@ type document struct {
 	Saved     time.Time `json:"saved,omitzero"`
 	Past      []string  `json:"past,omitempty"` // grants that were replaced, newest last: a late repeat of one must not win
 	Box       []byte    `json:"box,omitempty"`
+	book
 }
 
-var documentFields = []string{"version", "state", "reason", "grant", "expires", "refresh_by", "renewals", "saved", "past", "box"}
+// book is what the sweep and people need without opening the box. It changes without a new Version: the box stays as it is.
+type book struct {
+	Subject  string    `json:"subject,omitempty"`
+	Scopes   []string  `json:"scopes,omitempty"`
+	Obtained time.Time `json:"obtained,omitzero"`
+	From     time.Time `json:"refresh_from,omitzero"` // when the refresh token was received
+	CanRenew bool      `json:"can_renew,omitempty"`   // there is a refresh token
+	Used     string    `json:"renewals_end,omitempty"`
+	Last     time.Time `json:"last,omitzero"` // when the platform last gave something
+	Result   string    `json:"result,omitempty"`
+	Fails    int       `json:"fails,omitempty"`       // tries ahead of time that failed since
+	Retry    time.Time `json:"retry,omitzero"`        // no try ahead of time before
+	Looked   time.Time `json:"looked,omitzero"`       // the last look of the sweep, or write
+	Warned   []int     `json:"warned_days,omitempty"` // days ahead that were announced
+	Told     bool      `json:"told,omitempty"`        // that a person is needed was announced
+}
+
+var documentFields = []string{"version", "state", "reason", "grant", "expires", "refresh_by", "renewals", "saved", "past", "box",
+	"subject", "scopes", "obtained", "refresh_from", "can_renew", "renewals_end", "last", "result", "fails", "retry", "looked", "warned_days", "told"}
 
 // record is a document with its item.
 type record struct {
@@ -105,6 +124,7 @@ func writeRecord(ctx context.Context, t table.Table, r record, d document) (reco
 		return record{}, fault.Wrap("token.write", err)
 	}
 	it := r.item
+	it.Index = d.places(it.Key)
 	if it.Doc, err = json.Marshal(all); err != nil {
 		return record{}, fault.Wrap("token.write", err)
 	}

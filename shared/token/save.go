@@ -58,6 +58,8 @@ func (k *Keeper) settle(ctx context.Context, account upload.Account, old record,
 		return now, nil, nil
 	case errors.Is(err, ErrNoCredential):
 		return old, nil, err
+	case err == nil && sameGrant && now.token.sameSecrets(old.token):
+		return now, nil, nil // only the book was written, or the box sealed again: it holds what ours renews
 	case err != nil:
 		return old, nil, err // could not look; the next try writes over old, and conflicts again
 	case !sameGrant || now.token.Access == fresh.Access && now.token.Refresh == fresh.Refresh:
@@ -68,6 +70,11 @@ func (k *Keeper) settle(ctx context.Context, account upload.Account, old record,
 		k.alarm(ctx, "token_renewed_twice", "two renewals rotated the refresh token; the later one is kept", account, fresh, nil)
 	}
 	return now, &now.token, nil
+}
+
+// sameSecrets tells whether both hold the same secrets of the same login.
+func (t Token) sameSecrets(old Token) bool {
+	return t.Grant == old.Grant && t.Access == old.Access && t.Refresh == old.Refresh
 }
 
 // unsaved is a fresh token that could not be stored.
@@ -97,14 +104,23 @@ func (k *Keeper) dead(ctx context.Context, account upload.Account, r record, cau
 	if f.Code != "" {
 		reason += ", code " + f.Code
 	}
-	switch err := k.vault.kill(ctx, r, reason); {
-	case errors.Is(err, table.ErrConflict):
-		// A newer login; or a later holder of the lease renewed the same grant, and the refusal was of what it replaced.
-		now, err := k.vault.load(ctx, account)
-		return now.token, err
-	case err != nil:
-		// Not marked: the next renewal asks the platform once more and is refused again.
-		k.o.Log.WarnContext(ctx, "a refused grant could not be marked", "account", string(account), "error", err.Error())
+	for range tries {
+		err := k.vault.kill(ctx, r, reason)
+		if errors.Is(err, table.ErrConflict) {
+			// A newer login; or a later holder of the lease renewed the same grant, and the refusal was of what it replaced.
+			// Or the book alone was written: then the refusal stands.
+			now, loadErr := k.vault.load(ctx, account)
+			if loadErr != nil || !now.token.sameSecrets(r.token) {
+				return now.token, loadErr
+			}
+			r = now
+			continue
+		}
+		if err != nil {
+			// Not marked: the next renewal asks the platform once more and is refused again.
+			k.o.Log.WarnContext(ctx, "a refused grant could not be marked", "account", string(account), "error", err.Error())
+		}
+		break
 	}
 	k.alarm(ctx, "account_needs_login", "the platform refuses to renew the account's token; a person has to log in", account, r.token, cause)
 	f.Err = errors.Join(ErrNoCredential, cause)

@@ -20,10 +20,12 @@ type Token struct {
 	Refresh   string    `json:"refresh,omitempty"`
 	Expires   time.Time `json:"expires"`    // of Access; zero = not known
 	RefreshBy time.Time `json:"refresh_by"` // end of Refresh; zero = none or not known
-	Renewals  int       `json:"renewals"`   // how often the refresh token itself was renewed
-	Obtained  time.Time `json:"obtained"`   // when Access was received
-	Scopes    []string  `json:"scopes,omitempty"`
-	Version   int64     `json:"-"` // of the record that it was loaded from
+	// RefreshFrom is when Refresh was received; where it is zero, Obtained stands in for it.
+	RefreshFrom time.Time `json:"refresh_from,omitzero"`
+	Renewals    int       `json:"renewals"` // how often the refresh token itself was renewed
+	Obtained    time.Time `json:"obtained"` // when Access was received
+	Scopes      []string  `json:"scopes,omitempty"`
+	Version     int64     `json:"-"` // of the record that it was loaded from
 }
 
 // String shows no secret.
@@ -57,6 +59,13 @@ func (a AppKey) LogValue() slog.Value { return slog.StringValue(a.String()) }
 // CredentialsExpired; a lost answer is Unknown.
 type Refresher interface {
 	Refresh(ctx context.Context, app AppKey, old Token) (Token, error)
+}
+
+// RefreshRenewer is a Refresher that can also exchange the refresh token for one with a later end (Douyin's
+// renew_refresh_token, reference douyin A.2). The old refresh token is dead once the platform has answered. The answer
+// carries the old access token.
+type RefreshRenewer interface {
+	Renew(ctx context.Context, app AppKey, old Token) (Token, error)
 }
 
 // Cipher seals and opens small records. ad is bound to the ciphertext: kind, account, record key and version, so that

@@ -87,7 +87,8 @@ func (v *Vault) Load(ctx context.Context, account upload.Account) (Token, error)
 	return r.token, nil
 }
 
-// Remove erases an account's credential. The record stays, without secrets, so that versions go on growing.
+// Remove erases an account's credential and what is known of the person behind it. The record stays, with its name and the
+// ids of its logins, so that versions go on growing and a late repeat of an old login does not bring the account back.
 func (v *Vault) Remove(ctx context.Context, account upload.Account) error {
 	for range tries {
 		r, err := readRecord(ctx, v.table, tokenKey(account))
@@ -178,7 +179,7 @@ func (v *Vault) write(ctx context.Context, account upload.Account, r record, t T
 		return record{}, err
 	}
 	d := document{Version: r.document.Version + 1, State: stateLive, Grant: t.Grant, Expires: t.Expires, RefreshBy: t.RefreshBy, Renewals: t.Renewals,
-		Past: r.past(t.Grant), Saved: v.now()}
+		Past: r.past(t.Grant), Saved: v.now(), book: r.bookOf(account, t, v.now())}
 	if d.Box, err = v.cipher.Seal(ctx, plain, AD(kindToken, string(account), r.item.Key, d.Version)); err != nil {
 		return record{}, err
 	}
@@ -195,7 +196,8 @@ func (v *Vault) write(ctx context.Context, account upload.Account, r record, t T
 func (v *Vault) kill(ctx context.Context, r record, reason string) error {
 	d := r.document
 	d.Version++
-	d.State, d.Reason, d.Saved, d.Box = stateDead, reason, v.now(), nil
+	d.State, d.Reason, d.Saved, d.Box, d.CanRenew = stateDead, reason, v.now(), nil, false
+	d.Result, d.Told, d.Looked = reason, false, d.Saved
 	_, err := writeRecord(ctx, v.table, r, d)
 	return err
 }

@@ -1,5 +1,7 @@
 package upload
 
+import "sync"
+
 // Status is where an upload stands (design 1).
 type Status string
 
@@ -128,13 +130,26 @@ func Statuses() []Status {
 // Next gives the status that ev leads to from s, and false where the table has no such row. A row marked IntentClosed
 // asks more of its caller; see Rule.
 func Next(s Status, ev Event) (Status, bool) {
-	for _, r := range Rules() {
-		if r.From == s && r.On == ev {
-			return r.To, true
-		}
+	if to, ok := outcomes()[step{s, ev}]; ok {
+		return to, true
 	}
 	return s, false
 }
+
+// step is what a row of Rules is found by.
+type step struct {
+	from Status
+	on   Event
+}
+
+// outcomes holds Rules for Next, which is asked at every change of a status.
+var outcomes = sync.OnceValue(func() map[step]Status {
+	t := map[step]Status{}
+	for _, r := range Rules() {
+		t[step{r.From, r.On}] = r.To
+	}
+	return t
+})
 
 // Terminal statuses end a generation; only a verb of a person, a login or a late answer leaves them.
 func (s Status) Terminal() bool {

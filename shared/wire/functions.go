@@ -9,6 +9,7 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/source"
+	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/workflow"
 )
 
@@ -33,10 +34,8 @@ func functions(w *workflow.Workflow) map[string]handler.Function {
 		"park": handler.JSON(func(ctx context.Context, in handler.ParkIn) (struct{}, error) {
 			return w.Park(ctx, workflow.ParkStep{Step: workflow.Step(in.StepIn), Token: string(in.Token), For: in.For})
 		}),
-		"refreshtoken": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Result, error) {
-			return w.Renew(ctx, workflow.Step(in))
-		}),
-		"reconcile": reconcile(w).Function(),
+		"refreshtoken": refreshtoken(w),
+		"reconcile":    reconcile(w).Function(),
 	}
 }
 
@@ -84,5 +83,33 @@ func reconcile(w *workflow.Workflow) handler.Multi {
 			}
 			return json.Marshal(r)
 		}),
+	}
+}
+
+// refreshtoken takes the machine's step, and the schedule's job. Both are ours and strict; the word job tells them apart.
+func refreshtoken(w *workflow.Workflow) handler.Function {
+	step := handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Result, error) {
+		return w.Renew(ctx, workflow.Step(in))
+	})
+	sweep := handler.JSON(func(ctx context.Context, in handler.JobIn) (token.SweepReport, error) {
+		if in.Job != "sweep" {
+			return token.SweepReport{}, fault.InvalidField("wire.refreshtoken", "job", "sweep", "no such job")
+		}
+		r, ok := w.Renewer.(renewer)
+		if !ok {
+			return token.SweepReport{}, fault.New(fault.Permanent, "wire.refreshtoken", "the renewer is not the program's own")
+		}
+		report, err := token.NewSweeper(r.k, &token.SweepOptions{Announce: w.AnnounceAccount, Scheduled: w.ScheduledAfter}).Sweep(ctx)
+		w.Log.InfoContext(ctx, "the accounts were swept", "report", report)
+		return report, err
+	})
+	return func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
+		var form struct {
+			Job *json.RawMessage `json:"job"`
+		}
+		if json.Unmarshal(event, &form) == nil && form.Job != nil {
+			return sweep(ctx, event)
+		}
+		return step(ctx, event)
 	}
 }

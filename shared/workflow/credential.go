@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/upload"
@@ -45,25 +46,25 @@ func (c *credited) session() (upload.Session, int64) {
 }
 
 // renew gets credentials newer than those of serial: from the ledger, if somebody else was faster, or from the platform.
-func (c *credited) renew(ctx context.Context, serial int64) (upload.Session, error) {
+func (c *credited) renew(ctx context.Context, serial int64) (upload.Session, int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock() // one at a time inside this invocation, too
 	if c.serial > serial {
-		return c.now, nil
+		return c.now, c.serial, nil
 	}
 	for {
 		s, next, err := c.w.Ledger.RenewSession(ctx, c.id, c.n, serial, c.renewer.Renew)
 		if err == nil {
 			c.now, c.serial = s, next
-			return s, nil
+			return s, next, nil
 		}
 		if !errors.Is(err, state.ErrLeaseHeld) || !c.mayWait(ctx) {
-			return s, err
+			return s, serial, err
 		}
 		// Another invocation renews. A turn that gave up for that would count as one without progress; the renewer's
 		// lease ends, so this does.
-		if perr := c.w.PartRetry.Pause(ctx, fault.As(err).After); perr != nil {
-			return s, err
+		if c.w.PartRetry.Pause(ctx, fault.As(err).After) != nil {
+			return s, serial, err
 		}
 	}
 }
@@ -88,16 +89,14 @@ func with[T any](ctx context.Context, c *credited, call func(upload.Session) (T,
 			return out, err
 		}
 		if n == maxSessionRenewals {
-			f := *fault.As(err)
+			f := *fault.As(fault.Wrap("workflow.session", err))
 			f.Kind, f.Actor, f.Action = fault.Retryable, fault.ActorPlatform, "It is tried again; if it stays so, the storage refuses what the platform gives out."
-			f.Err = err
 			return out, &f
 		}
-		fresh, rerr := c.renew(ctx, serial)
-		if rerr != nil {
+		var rerr error
+		if s, serial, rerr = c.renew(ctx, serial); rerr != nil {
 			return out, rerr
 		}
-		s, serial = fresh, c.newest(serial)
 	}
 }
 

@@ -7,8 +7,21 @@ import (
 	"github.com/vodlift/vodlift/shared/table"
 )
 
-// reindex moves the entries of one item. Under test (lag) the changes are only noted, for settleIndex to make.
-func reindex(c *conn, k table.Key, old, now map[table.Index]table.Place, lag bool) error {
+// note is one change of an index, made or still to be made.
+type note struct {
+	present bool
+	at      shelf
+	hit     table.Hit
+}
+
+// shelf is where in which index entries stand together.
+type shelf struct {
+	name table.Index
+	pk   string
+}
+
+// moves are the changes that take the entries of one item from old to now.
+func moves(k table.Key, old, now map[table.Index]table.Place) (out []note) {
 	for _, name := range [...]table.Index{table.Due, table.List, table.Acct} {
 		was, had := old[name]
 		is, has := now[name]
@@ -16,61 +29,82 @@ func reindex(c *conn, k table.Key, old, now map[table.Index]table.Place, lag boo
 			continue
 		}
 		if had {
-			if err := change(c, false, name, was, k, lag); err != nil {
-				return err
-			}
+			out = append(out, note{false, shelf{name, was.PK}, table.Hit{Key: k, Place: was.SK}})
 		}
 		if has {
-			if err := change(c, true, name, is, k, lag); err != nil {
-				return err
-			}
+			out = append(out, note{true, shelf{name, is.PK}, table.Hit{Key: k, Place: is.SK}})
+		}
+	}
+	return out
+}
+
+// reindex moves the entries of one item. Under test (lag) the changes are only noted, for settleIndex to make.
+func (c *conn) reindex(k table.Key, old, now map[table.Index]table.Place, lag bool) error {
+	for _, n := range moves(k, old, now) {
+		if err := c.change(n, lag); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func change(c *conn, present bool, name table.Index, p table.Place, k table.Key, lag bool) error {
-	args := []driver.Value{string(name), []byte(p.PK), []byte(p.SK), []byte(k.PK), []byte(k.SK)}
-	if lag {
-		return c.exec("INSERT INTO idxlog(present, name, ipk, isk, pk, sk) VALUES(?,?,?,?,?,?)", append([]driver.Value{present}, args...)...)
-	}
-	if present {
+func (c *conn) change(n note, lag bool) error {
+	args := []driver.Value{string(n.at.name), []byte(n.at.pk), []byte(n.hit.Place), []byte(n.hit.PK), []byte(n.hit.SK)}
+	switch {
+	case lag:
+		return c.exec("INSERT INTO idxlog(present, name, ipk, isk, pk, sk) VALUES(?,?,?,?,?,?)", append([]driver.Value{n.present}, args...)...)
+	case n.present:
 		return c.exec("INSERT OR REPLACE INTO idx(name, ipk, isk, pk, sk) VALUES(?,?,?,?,?)", args...)
 	}
 	return c.exec("DELETE FROM idx WHERE name=? AND ipk=? AND isk=? AND pk=? AND sk=?", args...)
 }
 
-// settleIndex makes all noted changes but the last keep.
-func settleIndex(c *conn, keep int) error {
-	type noted struct {
-		seq     int64
-		present bool
-		name    string
-		p       table.Place
-		k       table.Key
-	}
-	var all []noted
+func (c *conn) settleIndex(keep int) error {
+	var all []note
+	var seqs []int64
 	err := c.query("SELECT seq, present, name, ipk, isk, pk, sk FROM idxlog ORDER BY seq", nil, func(r []driver.Value) (bool, error) {
 		str := func(i int) string { b, _ := r[i].([]byte); return string(b) }
 		seq, _ := r[0].(int64)
 		present, _ := r[1].(int64)
 		name, _ := r[2].(string)
-		all = append(all, noted{seq, present != 0, name, table.Place{PK: str(3), SK: str(4)}, table.Key{PK: str(5), SK: str(6)}})
+		seqs = append(seqs, seq)
+		all = append(all, note{present != 0, shelf{table.Index(name), str(3)}, table.Hit{Key: table.Key{PK: str(5), SK: str(6)}, Place: str(4)}})
 		return false, nil
 	})
 	if err != nil {
 		return err
 	}
 	for i := range max(0, len(all)-max(0, keep)) {
-		n := all[i]
-		if err := change(c, n.present, table.Index(n.name), n.p, n.k, false); err != nil {
+		if err := c.change(all[i], false); err != nil {
 			return err
 		}
-		if err := c.exec("DELETE FROM idxlog WHERE seq=?", n.seq); err != nil {
+		if err := c.exec("DELETE FROM idxlog WHERE seq=?", seqs[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *conn) hits(s hitSpan, fn func(table.Hit) bool) error {
+	sql := "SELECT isk, pk, sk FROM idx WHERE name=? AND ipk=?"
+	args := []driver.Value{string(s.name), []byte(s.pk)}
+	if s.paged {
+		sql += " AND (isk, pk, sk) > (?,?,?)"
+		args = append(args, []byte(s.after.Place), []byte(s.after.PK), []byte(s.after.SK))
+	} else if s.from != "" {
+		sql += " AND isk >= ?"
+		args = append(args, []byte(s.from))
+	}
+	if s.to != "" {
+		sql += " AND isk <= ?"
+		args = append(args, []byte(s.to))
+	}
+	return c.query(sql+" ORDER BY isk, pk, sk", args, func(r []driver.Value) (bool, error) {
+		isk, _ := r[0].([]byte)
+		pk, _ := r[1].([]byte)
+		sk, _ := r[2].([]byte)
+		return fn(table.Hit{Key: table.Key{PK: string(pk), SK: string(sk)}, Place: string(isk)}), nil
+	})
 }
 
 // QueryIndex reads a page of keys by sort value, then key. See Options.IndexLag.
@@ -89,36 +123,20 @@ func (d *DB) QueryIndex(ctx context.Context, q table.IndexQuery) (hits []table.H
 	}
 	if d.o.IndexLag != nil {
 		lag := d.o.IndexLag()
-		if err := classify(op, d.s.write(ctx, op, func(c *conn) error { return settleIndex(c, lag) })); err != nil {
+		if err := classify(op, d.s.write(ctx, op, func(r rows) error { return r.settleIndex(lag) })); err != nil {
 			return nil, "", err
 		}
 	}
-	sql := "SELECT isk, pk, sk FROM idx WHERE name=? AND ipk=?"
-	args := []driver.Value{string(q.Index), []byte(q.PK)}
-	if paged {
-		sql += " AND (isk, pk, sk) > (?,?,?)"
-		args = append(args, []byte(after.Place), []byte(after.PK), []byte(after.SK))
-	} else if q.From != "" {
-		sql += " AND isk >= ?"
-		args = append(args, []byte(q.From))
-	}
-	if q.To != "" {
-		sql += " AND isk <= ?"
-		args = append(args, []byte(q.To))
-	}
 	bytes := 0
-	err = d.read(ctx, op, func(c *conn) error {
-		return c.query(sql+" ORDER BY isk, pk, sk", args, func(r []driver.Value) (bool, error) {
+	err = d.read(ctx, op, func(r rows) error {
+		return r.hits(hitSpan{q.Index, q.PK, q.From, q.To, after, paged}, func(h table.Hit) bool {
 			if len(hits) == limit || bytes > table.MaxPageBytes {
 				next = table.IndexPageAfter(q, hits[len(hits)-1])
-				return true, nil
+				return true
 			}
-			isk, _ := r[0].([]byte)
-			pk, _ := r[1].([]byte)
-			sk, _ := r[2].([]byte)
-			hits = append(hits, table.Hit{Key: table.Key{PK: string(pk), SK: string(sk)}, Place: string(isk)})
-			bytes += len(isk) + len(pk) + len(sk) + len(q.PK)
-			return false, nil
+			hits = append(hits, h)
+			bytes += len(h.Place) + len(h.PK) + len(h.SK) + len(q.PK)
+			return false
 		})
 	})
 	if err != nil {

@@ -12,8 +12,7 @@ import (
 
 const columns = "pk, sk, ver, v, wid, doc, n, idx, expires"
 
-// load finds an item; found is true for an expired one too.
-func load(c *conn, k table.Key) (it table.Item, found bool, err error) {
+func (c *conn) load(k table.Key) (it table.Item, found bool, err error) {
 	err = c.query("SELECT "+columns+" FROM items WHERE pk=? AND sk=?", []driver.Value{[]byte(k.PK), []byte(k.SK)},
 		func(row []driver.Value) (bool, error) {
 			found = true
@@ -52,8 +51,7 @@ func scan(row []driver.Value) (it table.Item, err error) {
 	return it, nil
 }
 
-// save writes it whole and moves its index entries from where old had them.
-func save(c *conn, old, it table.Item, lag bool) error {
+func (c *conn) save(old, it table.Item, lag bool) error {
 	var doc, n, x, expires driver.Value
 	if len(it.Doc) > 0 {
 		doc = []byte(it.Doc)
@@ -79,24 +77,46 @@ func save(c *conn, old, it table.Item, lag bool) error {
 		[]byte(it.PK), []byte(it.SK), it.Version, int64(it.V), it.WriteID, doc, n, x, expires); err != nil {
 		return err
 	}
-	return reindex(c, it.Key, old.Index, it.Index, lag)
+	return c.reindex(it.Key, old.Index, it.Index, lag)
 }
 
-// remove deletes old and remembers its version, so that no later item of that key begins at or below it.
-func remove(c *conn, old table.Item, lag bool) error {
+func (c *conn) remove(old table.Item, lag bool) error {
 	if err := c.exec("DELETE FROM items WHERE pk=? AND sk=?", []byte(old.PK), []byte(old.SK)); err != nil {
 		return err
 	}
 	if err := c.exec("UPDATE meta SET n=max(n, ?) WHERE k='seq'", old.Version); err != nil {
 		return err
 	}
-	return reindex(c, old.Key, old.Index, nil, lag)
+	return c.reindex(old.Key, old.Index, nil, lag)
 }
 
-// firstVersion gives the version of a new item: above all that were removed.
-func firstVersion(c *conn) (int64, error) {
+func (c *conn) firstVersion() (int64, error) {
 	return c.number("UPDATE meta SET n=n+1 WHERE k='seq' RETURNING n")
 }
+
+func (c *conn) expired(then int64, limit int) (out []table.Item, err error) {
+	err = c.query("SELECT "+columns+" FROM items WHERE expires < ? LIMIT ?", []driver.Value{then, int64(limit)}, func(r []driver.Value) (bool, error) {
+		it, err := scan(r)
+		out = append(out, it)
+		return false, err
+	})
+	return out, err
+}
+
+func (c *conn) used(name []byte, since int64) (sum []byte, err error) {
+	err = c.query("SELECT ops FROM tokens WHERE token=? AND made >= ?", []driver.Value{name, since}, func(r []driver.Value) (bool, error) {
+		b, _ := r[0].([]byte)
+		sum = bytes.Clone(b)
+		return false, nil
+	})
+	return sum, err
+}
+
+func (c *conn) remember(name, sum []byte, now int64) error {
+	return c.exec("INSERT OR REPLACE INTO tokens(token, ops, made) VALUES(?,?,?)", name, sum, now)
+}
+
+func (c *conn) forget(then int64) error { return c.exec("DELETE FROM tokens WHERE made < ?", then) }
 
 func live(it table.Item, found bool, now int64) bool {
 	e := table.ExpiresUnix(it.Expires)

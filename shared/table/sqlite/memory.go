@@ -17,7 +17,7 @@ type memory struct {
 	parts  map[string]*part
 	index  map[shelf][]table.Hit // by place, then key
 	noted  []note
-	tokens map[string]used
+	tokens map[string]usedToken
 	seq    int64    // the highest version that was given to a new item or removed
 	undo   []func() // what takes back the open transaction, last first
 }
@@ -28,25 +28,14 @@ type part struct {
 	items map[string]table.Item
 }
 
-// shelf is where in which index entries stand together.
-type shelf struct {
-	name table.Index
-	pk   string
-}
-
-type note struct {
-	present bool
-	at      shelf
-	hit     table.Hit
-}
-
-type used struct {
+// usedToken is what a transaction's token was used for, and when.
+type usedToken struct {
 	sum  []byte
 	made int64
 }
 
 func newMemory() *memory {
-	return &memory{parts: map[string]*part{}, index: map[shelf][]table.Hit{}, tokens: map[string]used{}}
+	return &memory{parts: map[string]*part{}, index: map[shelf][]table.Hit{}, tokens: map[string]usedToken{}}
 }
 
 func (m *memory) close() error { return nil }
@@ -265,7 +254,7 @@ func (m *memory) used(name []byte, since int64) ([]byte, error) {
 }
 
 func (m *memory) remember(name, sum []byte, now int64) error {
-	m.token(string(name), &used{bytes.Clone(sum), now})
+	m.token(string(name), &usedToken{bytes.Clone(sum), now})
 	return nil
 }
 
@@ -278,7 +267,7 @@ func (m *memory) forget(then int64) error {
 	return nil
 }
 
-func (m *memory) token(name string, u *used) {
+func (m *memory) token(name string, u *usedToken) {
 	was, had := m.tokens[name]
 	if u == nil {
 		delete(m.tokens, name)

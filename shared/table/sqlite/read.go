@@ -14,8 +14,8 @@ func (d *DB) Get(ctx context.Context, k table.Key) (it table.Item, err error) {
 		return table.Item{}, err
 	}
 	var found bool
-	if err := d.read(ctx, op, func(c *conn) (err error) {
-		it, found, err = load(c, k)
+	if err := d.read(ctx, op, func(r rows) (err error) {
+		it, found, err = r.load(k)
 		return err
 	}); err != nil {
 		return table.Item{}, err
@@ -40,14 +40,9 @@ func (d *DB) Query(ctx context.Context, q table.Query) (items []table.Item, next
 	if err != nil {
 		return nil, "", err
 	}
-	sql, args := selectRange(q, after, d.o.Now().Unix())
 	size := 0
-	err = d.read(ctx, op, func(c *conn) error {
-		return c.query(sql, args, func(row []driver.Value) (bool, error) {
-			it, err := scan(row)
-			if err != nil {
-				return true, err
-			}
+	err = d.read(ctx, op, func(r rows) error {
+		return r.items(spanOf(q, after, d.o.Now().Unix()), func(it table.Item) (bool, error) {
 			if it.V > d.o.Major {
 				return true, table.TooNew(op, it.Key)
 			}
@@ -67,36 +62,37 @@ func (d *DB) Query(ctx context.Context, q table.Query) (items []table.Item, next
 	return items, next, nil
 }
 
-// selectRange turns q into SQL; keys are blobs, so their order is that of their bytes.
-func selectRange(q table.Query, after string, now int64) (string, []driver.Value) {
+func (c *conn) items(s span, fn func(table.Item) (bool, error)) error {
+	sql, args := selectRange(s)
+	return c.query(sql, args, func(row []driver.Value) (bool, error) {
+		it, err := scan(row)
+		if err != nil {
+			return true, err
+		}
+		return fn(it)
+	})
+}
+
+// selectRange turns s into SQL; keys are blobs, so their order is that of their bytes.
+func selectRange(s span) (string, []driver.Value) {
 	sql := "SELECT " + columns + " FROM items WHERE pk=? AND (expires IS NULL OR expires > ?)"
-	args := []driver.Value{[]byte(q.PK), now}
+	args := []driver.Value{[]byte(s.pk), s.now}
 	and := func(cond, v string) {
-		sql += " AND sk " + cond + " ?"
-		args = append(args, []byte(v))
-	}
-	from, to, toOp := q.From, q.To, "<="
-	if q.Prefix != "" {
-		end := []byte(q.Prefix)
-		end[len(end)-1]++ // UTF-8 has no 0xff, so this is the first key after all with the prefix
-		from, to, toOp = q.Prefix, string(end), "<"
+		if v != "" {
+			sql += " AND sk " + cond + " ?"
+			args = append(args, []byte(v))
+		}
 	}
 	order := " ORDER BY sk"
-	switch {
-	case q.Desc:
+	if s.desc {
 		order += " DESC"
-		if after != "" {
-			and("<", after)
-		}
-	case after != "":
-		and(">", after)
-		from = "" // after is behind it
+		and("<", s.after)
+	} else if s.after != "" {
+		and(">", s.after)
+		s.from = "" // after is behind it
 	}
-	if from != "" {
-		and(">=", from)
-	}
-	if to != "" {
-		and(toOp, to)
-	}
+	and(">=", s.from)
+	and("<=", s.to)
+	and("<", s.end)
 	return sql + order, args
 }

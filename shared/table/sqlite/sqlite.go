@@ -1,5 +1,5 @@
-// Package sqlite is the table engine of one machine: a SQLite file (WAL, every commit synced to disk), or a database in
-// memory for tests. It knows table.Table and SQL; it does not know what is stored, who stores it, or that DynamoDB
+// Package sqlite is the table engine of one machine: a SQLite file (WAL, every commit synced to disk), or, for tests, rows
+// in memory under the very same rules. It knows table.Table and SQL; it does not know what is stored, who stores it, or that DynamoDB
 // exists.
 //
 // Facts that callers may rely on:
@@ -102,14 +102,10 @@ func Open(path string, o *Options) (*DB, error) {
 	return &DB{o: opts, s: s}, nil
 }
 
-// OpenMemory makes an empty database in memory, apart from every other. Close it after use.
+// OpenMemory makes an empty database in memory, apart from every other, for tests: Go maps in place of SQLite, everything
+// above them the same. Close it after use.
 func OpenMemory(o *Options) (*DB, error) {
-	opts := o.withDefaults()
-	s, err := openStore("", opts.BusyTimeout)
-	if err != nil {
-		return nil, err
-	}
-	return &DB{o: opts, s: s}, nil
+	return &DB{o: o.withDefaults(), s: memoryStore()}, nil
 }
 
 // Share makes another client of the same open database with options (and counters) of its own. The database is
@@ -162,7 +158,7 @@ func (d *DB) loss(op string) Loss {
 }
 
 // read runs fn on a connection that sees every commit made so far.
-func (d *DB) read(ctx context.Context, op string, fn func(*conn) error) error {
+func (d *DB) read(ctx context.Context, op string, fn func(rows) error) error {
 	l := d.loss(shortOp(op))
 	if l != NotLost && l != Resent {
 		return lost(op, fault.Retryable, fault.EffectNone)
@@ -175,7 +171,7 @@ func (d *DB) read(ctx context.Context, op string, fn func(*conn) error) error {
 
 // write runs fn inside a transaction that is on disk when write returns nil. fn may run twice, and
 // before its last reason to fail it writes nothing but the number that firstVersion takes.
-func (d *DB) write(ctx context.Context, op string, fn func(*conn, Loss) error) error {
+func (d *DB) write(ctx context.Context, op string, fn func(rows, Loss) error) error {
 	l := d.loss(shortOp(op))
 	switch l {
 	case Refused:
@@ -184,7 +180,7 @@ func (d *DB) write(ctx context.Context, op string, fn func(*conn, Loss) error) e
 		return lost(op, fault.Unknown, fault.EffectUnknown)
 	}
 	run := func() error {
-		return classify(op, d.s.write(ctx, op, func(c *conn) error { return fn(c, l) }))
+		return classify(op, d.s.write(ctx, op, func(r rows) error { return fn(r, l) }))
 	}
 	err := run()
 	switch {

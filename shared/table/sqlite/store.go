@@ -34,15 +34,15 @@ CREATE TABLE IF NOT EXISTS meta(k TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT 
 INSERT OR IGNORE INTO meta VALUES('seq', 0), ('opens', 0);
 `
 
-// store is one open database: one connection that writes, some that read, and the queue of writes.
+// store is one open database: the rows that are written through, connections that read, and the queue of writes.
 type store struct {
-	path   string // "" in memory
+	path   string
 	busy   time.Duration
 	number int64 // which opening of this database it is
 	calls  atomic.Int64
 
 	wmu sync.Mutex // the writer
-	w   *conn
+	w   rows
 
 	qmu   sync.Mutex
 	queue []*job
@@ -55,7 +55,7 @@ type store struct {
 type job struct {
 	ctx  context.Context
 	op   string
-	fn   func(*conn) error
+	fn   func(rows) error
 	done bool // under wmu
 	err  error
 }
@@ -63,48 +63,44 @@ type job struct {
 func openStore(path string, busy time.Duration) (*store, error) {
 	const op = "sqlite.Open"
 	s := &store{busy: busy, refs: 1}
-	if path != "" {
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Err: err}
-		}
-		// SQLite would create it readable by everybody; its side files take over the mode.
-		f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, &fault.Error{Kind: fault.Invalid, Op: op, Effect: fault.EffectNone, Err: err}
-		}
-		if err := f.Close(); err != nil {
-			return nil, &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, Err: err}
-		}
-		s.path = abs
-		s.readers = make(chan *conn, maxReaders)
-		for range maxReaders {
-			s.readers <- nil
-		}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Invalid, Op: op, Err: err}
+	}
+	// SQLite would create it readable by everybody; its side files take over the mode.
+	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, &fault.Error{Kind: fault.Invalid, Op: op, Effect: fault.EffectNone, Err: err}
+	}
+	if err := f.Close(); err != nil {
+		return nil, &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, Err: err}
+	}
+	s.path = abs
+	s.readers = make(chan *conn, maxReaders)
+	for range maxReaders {
+		s.readers <- nil
 	}
 	c, err := s.connect()
 	if err != nil {
 		return nil, classify(op, err)
 	}
 	s.w = c
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(c); err != nil {
 		c.close()
 		return nil, classify(op, err)
 	}
 	return s, nil
 }
 
+func memoryStore() *store { return &store{refs: 1, number: 1, w: newMemory()} }
+
 func (s *store) connect() (*conn, error) {
-	if s.path == "" {
-		return dial(":memory:", "PRAGMA journal_mode=MEMORY", "PRAGMA synchronous=OFF")
-	}
 	return dial("file:"+(&url.URL{Path: s.path}).EscapedPath(), fmt.Sprintf("PRAGMA busy_timeout=%d", s.busy.Milliseconds()),
 		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 }
 
 // prepare makes or checks the layout, and finishes the index changes that an opening under test left behind.
-func (s *store) prepare() error {
-	c := s.w
+func (s *store) prepare(c *conn) error {
 	return c.tx(func() error {
 		have, err := c.number("PRAGMA user_version")
 		if err != nil {
@@ -121,7 +117,7 @@ func (s *store) prepare() error {
 				return err
 			}
 		}
-		if err := settleIndex(c, 0); err != nil {
+		if err := c.settleIndex(0); err != nil {
 			return err
 		}
 		s.number, err = c.number("UPDATE meta SET n=n+1 WHERE k='opens' RETURNING n")
@@ -162,7 +158,7 @@ func (s *store) release() error {
 }
 
 // read runs fn on a connection of its own; in memory, on the only one.
-func (s *store) read(fn func(*conn) error) error {
+func (s *store) read(fn func(rows) error) error {
 	if s.readers == nil {
 		s.wmu.Lock()
 		defer s.wmu.Unlock()
@@ -188,7 +184,7 @@ func (s *store) read(fn func(*conn) error) error {
 
 // write queues fn and returns when a commit that holds it is on disk. Whoever gets the writer commits everything that
 // is queued, so that many writers share one sync of the disk.
-func (s *store) write(ctx context.Context, op string, fn func(*conn) error) error {
+func (s *store) write(ctx context.Context, op string, fn func(rows) error) error {
 	j := &job{ctx: ctx, op: op, fn: fn}
 	s.qmu.Lock()
 	s.queue = append(s.queue, j)

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql/driver"
 	"maps"
 
 	"github.com/vodlift/vodlift/shared/table"
@@ -23,7 +22,7 @@ type step struct {
 
 // at is what one call carries through its operations.
 type at struct {
-	c     *conn
+	r     rows
 	op    string
 	now   int64
 	wid   string
@@ -31,13 +30,13 @@ type at struct {
 	lag   bool
 }
 
-func (d *DB) at(c *conn, op, wid string) at {
-	return at{c: c, op: op, now: d.o.Now().Unix(), wid: wid, major: d.o.Major, lag: d.o.IndexLag != nil}
+func (d *DB) at(r rows, op, wid string) at {
+	return at{r: r, op: op, now: d.o.Now().Unix(), wid: wid, major: d.o.Major, lag: d.o.IndexLag != nil}
 }
 
 // find loads the item that an operation is about and refuses one of a newer layout.
 func (a at) find(k table.Key) (it table.Item, there, found bool, err error) {
-	it, found, err = load(a.c, k)
+	it, found, err = a.r.load(k)
 	if err != nil {
 		return it, false, false, err
 	}
@@ -71,7 +70,7 @@ func (a at) put(it table.Item, ifVersion int64) (step, error) {
 	}
 	it.Version, it.WriteID = old.Version+1, a.wid
 	if !found {
-		if it.Version, err = firstVersion(a.c); err != nil {
+		if it.Version, err = a.r.firstVersion(); err != nil {
 			return step{}, err
 		}
 	}
@@ -79,7 +78,7 @@ func (a at) put(it table.Item, ifVersion int64) (step, error) {
 		it.V = table.Major
 	}
 	return step{
-		apply:  func() error { return save(a.c, old, it, a.lag) },
+		apply:  func() error { return a.r.save(old, it, a.lag) },
 		units:  table.WriteUnits(max(table.ItemBytes(it), sizeOf(old, found))) + indexUnits(old, it),
 		answer: it.Version,
 	}, nil
@@ -111,12 +110,12 @@ func (a at) add(op table.Add) (step, error) {
 	it.N[op.Field] += op.N
 	it.Version, it.WriteID = old.Version+1, a.wid
 	if !found {
-		if it.Version, err = firstVersion(a.c); err != nil {
+		if it.Version, err = a.r.firstVersion(); err != nil {
 			return step{}, err
 		}
 	}
 	return step{
-		apply:  func() error { return save(a.c, old, it, a.lag) },
+		apply:  func() error { return a.r.save(old, it, a.lag) },
 		units:  table.WriteUnits(max(table.ItemBytes(it), sizeOf(old, found))) + indexUnits(old, it),
 		answer: it.N[op.Field],
 	}, nil
@@ -132,7 +131,7 @@ func (a at) delete(k table.Key, ifVersion int64) (step, error) {
 	}
 	s := step{units: table.WriteUnits(sizeOf(old, found)) + indexUnits(old, table.Item{})}
 	if found {
-		s.apply = func() error { return remove(a.c, old, a.lag) }
+		s.apply = func() error { return a.r.remove(old, a.lag) }
 	}
 	return s, nil
 }
@@ -189,8 +188,8 @@ func (d *DB) single(ctx context.Context, op string, o table.Op) (answer int64, e
 		return 0, err
 	}
 	var s step
-	err = d.write(ctx, op, func(c *conn, _ Loss) (err error) {
-		if s, err = d.at(c, op, wid).one(o); err != nil || s.apply == nil {
+	err = d.write(ctx, op, func(r rows, _ Loss) (err error) {
+		if s, err = d.at(r, op, wid).one(o); err != nil || s.apply == nil {
 			return err
 		}
 		return s.apply()
@@ -248,13 +247,13 @@ func (d *DB) Transact(ctx context.Context, token string, ops []table.Op) error {
 	}
 	sum := table.Fingerprint(ops)
 	var units float64
-	err = d.write(ctx, op, func(c *conn, l Loss) error {
+	err = d.write(ctx, op, func(r rows, l Loss) error {
 		t := token
 		if t == "" && l == Resent {
 			t = wid
 		}
 		var err error
-		units, err = d.at(c, op, wid).all(t, sum[:], ops)
+		units, err = d.at(r, op, wid).all(t, sum[:], ops)
 		return err
 	})
 	d.count(true, max(units, 2*float64(len(ops))))
@@ -288,16 +287,11 @@ func (a at) all(token string, sum []byte, ops []table.Op) (units float64, err er
 	if token == "" {
 		return units, nil
 	}
-	return units, a.c.exec("INSERT OR REPLACE INTO tokens(token, ops, made) VALUES(?,?,?)", name[:], sum, a.now)
+	return units, a.r.remember(name[:], sum, a.now)
 }
 
 func (a at) used(name, sum []byte) (bool, error) {
-	var before []byte
-	err := a.c.query("SELECT ops FROM tokens WHERE token=? AND made >= ?", []driver.Value{name, a.now - int64(table.TokenLife.Seconds())},
-		func(r []driver.Value) (bool, error) {
-			before, _ = r[0].([]byte)
-			return false, nil
-		})
+	before, err := a.r.used(name, a.now-int64(table.TokenLife.Seconds()))
 	if err != nil || before == nil {
 		return false, err
 	}
@@ -310,22 +304,17 @@ func (a at) used(name, sum []byte) (bool, error) {
 // sweep removes some of what expired long ago. Its failure costs nothing: the next one comes.
 func (d *DB) sweep(ctx context.Context) {
 	const op = "sqlite.sweep"
-	_ = d.s.write(ctx, op, func(c *conn) error {
-		a := d.at(c, op, "")
-		var gone []table.Item
-		err := c.query("SELECT "+columns+" FROM items WHERE expires < ? LIMIT 64", []driver.Value{a.now - sweepAge}, func(r []driver.Value) (bool, error) {
-			it, err := scan(r)
-			gone = append(gone, it)
-			return false, err
-		})
+	_ = d.s.write(ctx, op, func(r rows) error {
+		a := d.at(r, op, "")
+		gone, err := r.expired(a.now-sweepAge, 64)
 		if err != nil {
 			return err
 		}
 		for _, it := range gone {
-			if err := remove(c, it, a.lag); err != nil {
+			if err := r.remove(it, a.lag); err != nil {
 				return err
 			}
 		}
-		return c.exec("DELETE FROM tokens WHERE made < ?", a.now-sweepAge)
+		return r.forget(a.now - sweepAge)
 	})
 }

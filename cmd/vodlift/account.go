@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/upload"
+)
+
+func accountCommand() command {
+	return command{
+		name: "account", args: "login PLATFORM/NAME | list | remove PLATFORM/NAME", short: "log accounts in, see when they need it again, remove them",
+		long: `
+An account is PLATFORM/NAME; the name is yours to choose, and routes speak of it.
+
+  login douyin/NAME   shows an address. Its user opens it, consents, and pastes the address that the browser ends at.
+                      What waited for the login goes on. add is the same
+  login youku/NAME    reads {"access_token": "...", "expires_in": N, "refresh_token": "..."} from standard input or
+                      --file FILE: Youku's developer console shows the token, its API has no first login
+  list                who is logged in, until when, and when a person is needed
+  remove PLATFORM/NAME   erases the secrets of an account here; what it published stays
+
+Accounts of Douyin's creator web (cookies) and of VOD cannot be logged in yet.`,
+		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
+			var o accountOptions
+			data := dataFlag(fs)
+			fs.StringVar(&o.redirect, "redirect", "", "`ADDRESS` that the platform's console has for your app, https; in the demo the fake's by default")
+			scopes := &list{split: ","}
+			fs.Var(scopes, "scope", "ask for this `SCOPE`; may be repeated; default: what publishing needs")
+			fs.StringVar(&o.file, "file", "", "read Youku's token from `FILE`, as JSON; - is standard input")
+			fs.BoolVar(&o.another, "another-user", false, "the account is another user of the platform from now on")
+			fs.BoolVar(&o.yes, "yes", false, "with remove: do not ask")
+			fs.BoolVar(&o.json, "json", false, "with list: JSON on standard output, one account a line")
+			return func(ctx context.Context, args []string) error {
+				o.scopes = scopes.values
+				return m.account(ctx, *data, o, args)
+			}
+		},
+	}
+}
+
+type accountOptions struct {
+	redirect, file     string
+	scopes             []string
+	another, yes, json bool
+}
+
+func (m *Main) account(ctx context.Context, data string, o accountOptions, args []string) error {
+	verb, rest := "", args
+	if len(args) > 0 {
+		verb, rest = args[0], args[1:]
+	}
+	var run func(context.Context, *client, accountOptions, upload.Account) error
+	switch {
+	case verb == "list" && len(rest) == 0:
+		run = m.accountList
+	case (verb == "login" || verb == "add") && len(rest) == 1:
+		run = m.accountLogin
+	case verb == "remove" && len(rest) == 1:
+		run = m.accountRemove
+	default:
+		return usagef("want login PLATFORM/NAME, list, or remove PLATFORM/NAME%s", suggestion(verb, []string{"login", "add", "list", "remove"}, ""))
+	}
+	var a upload.Account
+	if len(rest) == 1 {
+		var err error
+		if a, err = upload.ParseAccount(rest[0]); err != nil {
+			return usagef("%s", err)
+		}
+	}
+	c, err := m.connected(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return run(ctx, c, o, a)
+}
+
+func (m *Main) accountLogin(ctx context.Context, c *client, o accountOptions, a upload.Account) error {
+	q := stack.AccountRequest{Account: a, AnotherUser: o.another}
+	switch a.Target() {
+	case "douyin":
+		if o.file != "" {
+			return usagef("--file is for youku; a Douyin account logs in by an address")
+		}
+		var b stack.LoginBegun
+		if err := c.post(ctx, "/api/accounts", stack.AccountRequest{Account: a, Begin: &stack.LoginBegin{Redirect: o.redirect, Scopes: o.scopes}}, &b); err != nil {
+			return m.withoutApp(err, a)
+		}
+		fmt.Fprintf(m.Stdout, "%sOpen this address as the user of %s, and consent:\n\n%s\n\n", c.mark(), a, shown(b.URL))
+		fmt.Fprintf(m.Stdout, "%sThe browser ends at %s?code=...&state=... (that page need not exist).\n%sPaste its whole address here, within ten minutes: ", c.mark(), shown(b.Redirect), c.mark())
+		pasted, err := m.line(ctx)
+		fmt.Fprintln(m.Stdout)
+		if err != nil {
+			return err
+		}
+		q.Finish = &stack.LoginFinish{State: b.State, Pasted: pasted}
+	case "youku":
+		if o.redirect != "" || len(o.scopes) > 0 {
+			return usagef("--redirect and --scope are for douyin")
+		}
+		raw, err := m.youkuToken(ctx, o.file)
+		if err != nil {
+			return err
+		}
+		q.Token = raw
+	}
+	var in stack.LoggedIn
+	if err := c.post(ctx, "/api/accounts", q, &in); err != nil {
+		return m.withoutApp(err, a)
+	}
+	m.loggedIn(c, in)
+	return nil
+}
+
+// withoutApp says which command sets the app's key, if that is what is missing.
+func (m *Main) withoutApp(err error, a upload.Account) error {
+	if strings.Contains(err.Error(), token.ErrNoApp.Error()) {
+		return fmt.Errorf("%w; first: %s app set %s", err, m.Name, a.Target())
+	}
+	return err
+}
+
+func (m *Main) youkuToken(ctx context.Context, file string) (json.RawMessage, error) {
+	if file == "" && m.ReadSecret != nil {
+		fmt.Fprint(m.Stderr, `Youku's token as JSON on one line (not shown; access_token, expires_in, refresh_token): `)
+		s, err := m.ReadSecret(ctx)
+		fmt.Fprintln(m.Stderr)
+		return asObject([]byte(s), err)
+	}
+	return asObject(m.secretInput(ctx, file))
+}
+
+func asObject(b []byte, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	b = []byte(strings.TrimSpace(string(b)))
+	if len(b) == 0 || b[0] != '{' || !json.Valid(b) {
+		return nil, errors.New(`the token: want JSON {"access_token": "...", "expires_in": seconds, "refresh_token": "..."}`)
+	}
+	return b, nil
+}
+
+// loggedIn tells what a login is good for, and what it is not.
+func (m *Main) loggedIn(c *client, in stack.LoggedIn) {
+	say := func(format string, args ...any) {
+		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
+	}
+	say("%s is logged in; its access ends %s and is renewed before", in.Account, m.day(in.Expires))
+	switch {
+	case in.RefreshBy.IsZero() && in.RenewalsLeft < 0 && !in.NeedsLoginBy.IsZero():
+		say("a person has to log in again by %s", m.day(in.NeedsLoginBy))
+	case !in.NeedsLoginBy.IsZero():
+		say("a person has to log in again by %s at the latest (%s renewals left)", m.day(in.NeedsLoginBy), renewals(in.RenewalsLeft))
+	}
+	if in.Account.Target() == "douyin" {
+		say("granted: %s", orText(strings.Join(in.Scopes, ", "), "the platform did not say"))
+	}
+	for _, l := range in.Lacks {
+		say("not granted: %s. %s", l.Scope, l.What)
+	}
+	if in.Resumed > 0 {
+		say("%d uploads that waited for this login go on", in.Resumed)
+	}
+	if in.Note != "" {
+		say("%s", in.Note)
+	}
+	if !in.Routed {
+		say("no route names %s yet, so nothing is published to it: add it to the routes in %s/config.json and start vodlift again", in.Account, c.dir)
+	}
+}
+
+func renewals(n int) string {
+	if n < 0 {
+		return "uncounted"
+	}
+	return strconv.Itoa(n)
+}
+
+// day writes a time with the days until it.
+func (m *Main) day(t time.Time) string {
+	if t.IsZero() {
+		return "(the platform did not say when)"
+	}
+	d := t.Sub(m.Now())
+	if d < 0 {
+		return t.Local().Format(time.DateTime) + " (over)"
+	}
+	return fmt.Sprintf("%s (in %.1f days)", t.Local().Format(time.DateTime), d.Hours()/24)
+}
+
+func (m *Main) accountList(ctx context.Context, c *client, o accountOptions, _ upload.Account) error {
+	var as []stack.AccountView
+	if err := c.get(ctx, "/api/accounts", &as); err != nil {
+		return err
+	}
+	if o.json {
+		return jsonLines(m.Stdout, as)
+	}
+	if len(as) == 0 {
+		fmt.Fprintf(m.Stdout, "%sthere are no accounts; %s account login douyin/NAME\n", c.mark(), m.Name)
+		return nil
+	}
+	rows := [][]string{{"account", "state", "access ends", "renewals left", "last refresh", "result", "needs login by", "waiting", "on a route"}}
+	at := func(t time.Time, with func(time.Time) string) string {
+		if t.IsZero() {
+			return "-"
+		}
+		return with(t)
+	}
+	for _, a := range as {
+		state, left, routed := strings.ToUpper(a.State), "-", "yes"
+		if a.Reason != "" {
+			state += "(" + a.Reason + ")"
+		}
+		if a.RenewalsLeft >= 0 && a.State == token.AccountOK {
+			left = strconv.Itoa(a.RenewalsLeft)
+		}
+		if !a.Routed {
+			routed = "no"
+		}
+		last := at(a.LastRefresh, func(t time.Time) string { return t.Local().Format(time.DateTime) })
+		rows = append(rows, []string{string(a.Account), state, at(a.Expires, m.day), left, last, orText(a.LastResult, "-"), at(a.NeedsLoginBy, m.day), strconv.Itoa(a.Waiting), routed})
+	}
+	columnsTable(m.Stdout, c.mark(), rows)
+	return nil
+}
+
+func (m *Main) accountRemove(ctx context.Context, c *client, o accountOptions, a upload.Account) error {
+	if !o.yes {
+		fmt.Fprintf(m.Stderr, "%sThis erases the login of %s here; uploads to it will wait for a new one. Type its name to go on: ", c.mark(), a)
+		typed, err := m.line(ctx)
+		if err != nil {
+			return err
+		}
+		if typed != string(a) {
+			return errors.New("the name was not typed, so nothing was removed")
+		}
+	}
+	var v stack.AccountView
+	err := c.do(ctx, http.MethodDelete, c.run.API+"/api/accounts/"+url.PathEscape(a.Target())+"/"+url.PathEscape(a.Name()), nil, &v)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(m.Stdout, "%s%s is removed: its secrets are erased here. What the platform allows this app it goes on allowing until the user withdraws it there\n", c.mark(), a)
+	return nil
+}
