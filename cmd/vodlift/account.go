@@ -126,7 +126,7 @@ func (m *Main) accountLogin(ctx context.Context, c *client, o accountOptions, a 
 // withoutApp says which command sets the app's key, if that is what is missing.
 func (m *Main) withoutApp(err error, a upload.Account) error {
 	if strings.Contains(err.Error(), token.ErrNoApp.Error()) {
-		return fmt.Errorf("%w; first: %s app set %s", err, m.Name, a.Target())
+		return fmt.Errorf("the key of the app at %s is not set yet; first: %s app set %s", a.Target(), m.Name, a.Target())
 	}
 	return err
 }
@@ -157,11 +157,13 @@ func (m *Main) loggedIn(c *client, in stack.LoggedIn) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
 	}
-	say("%s is logged in; its access ends %s and is renewed before", in.Account, m.day(in.Expires))
 	switch {
-	case in.RefreshBy.IsZero() && in.RenewalsLeft < 0 && !in.NeedsLoginBy.IsZero():
-		say("a person has to log in again by %s", m.day(in.NeedsLoginBy))
-	case !in.NeedsLoginBy.IsZero():
+	case !in.NeedsLoginBy.IsZero() && !in.NeedsLoginBy.After(in.Expires):
+		say("%s is logged in; that cannot be renewed, so a person has to log in again by %s", in.Account, m.day(in.NeedsLoginBy))
+	default:
+		say("%s is logged in; its access ends %s and is renewed before", in.Account, m.day(in.Expires))
+	}
+	if in.NeedsLoginBy.After(in.Expires) {
 		say("a person has to log in again by %s at the latest (%s renewals left)", m.day(in.NeedsLoginBy), renewals(in.RenewalsLeft))
 	}
 	if in.Account.Target() == "douyin" {
@@ -176,7 +178,10 @@ func (m *Main) loggedIn(c *client, in stack.LoggedIn) {
 	if in.Note != "" {
 		say("%s", in.Note)
 	}
-	if !in.Routed {
+	switch {
+	case !in.Routed && c.demo():
+		say("no route of the demo names %s, so nothing is published to it", in.Account)
+	case !in.Routed:
 		say("no route names %s yet, so nothing is published to it: add it to the routes in %s/config.json and start vodlift again", in.Account, c.dir)
 	}
 }
@@ -188,7 +193,7 @@ func renewals(n int) string {
 	return strconv.Itoa(n)
 }
 
-// day writes a time with the days until it.
+// day writes a time and how far it is.
 func (m *Main) day(t time.Time) string {
 	if t.IsZero() {
 		return "(the platform did not say when)"
@@ -196,6 +201,9 @@ func (m *Main) day(t time.Time) string {
 	d := t.Sub(m.Now())
 	if d < 0 {
 		return t.Local().Format(time.DateTime) + " (over)"
+	}
+	if d < 48*time.Hour {
+		return fmt.Sprintf("%s (in %.1f hours)", t.Local().Format(time.DateTime), d.Hours())
 	}
 	return fmt.Sprintf("%s (in %.1f days)", t.Local().Format(time.DateTime), d.Hours()/24)
 }

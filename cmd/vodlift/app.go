@@ -129,10 +129,13 @@ func (m *Main) runCommand(ctx context.Context, c command, args []string) int {
 	case errors.Is(err, errSaid):
 		return exitFailed
 	case errors.As(err, &usage):
-		m.say("%s: %s\nusage: %s %s %s\nrun %q for more", c.name, usage.text, m.Name, c.name, c.args, m.Name+" help "+c.name)
+		m.say("%s: %s\nusage: %s\nrun %q for more", c.name, usage.text, strings.TrimSpace(m.Name+" "+c.name+" "+c.args), m.Name+" help "+c.name)
 		return exitUsage
 	}
 	m.say("%s: %s", c.name, explain(err))
+	if errors.Is(err, errAway) {
+		m.say("start it, then run the same command again: what was done is not done twice")
+	}
 	return exitFailed
 }
 

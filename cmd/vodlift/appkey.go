@@ -63,6 +63,9 @@ func (m *Main) appSet(ctx context.Context, data, platform, file string) error {
 		return err
 	}
 	fmt.Fprintf(m.Stdout, "%sapp %s: id %s is set\n", c.mark(), shown(v.Platform), shown(v.ID))
+	if v.Resumed > 0 {
+		fmt.Fprintf(m.Stdout, "%s%d uploads that waited for it go on\n", c.mark(), v.Resumed)
+	}
 	if v.Note != "" {
 		m.say("%snote: %s", c.mark(), v.Note)
 	}
@@ -72,6 +75,7 @@ func (m *Main) appSet(ctx context.Context, data, platform, file string) error {
 func (m *Main) askApp(ctx context.Context, platform string) (q stack.AppRequest, err error) {
 	fmt.Fprintf(m.Stderr, "id of the app at %s (client_key, client_id): ", shown(platform))
 	if q.ID, err = m.line(ctx); err != nil {
+		fmt.Fprintln(m.Stderr)
 		return q, err
 	}
 	fmt.Fprint(m.Stderr, "its secret (not shown; empty if it has none): ")

@@ -89,7 +89,7 @@ func (m *Main) ensureVideo(ctx context.Context, c *client, box *inbox, f *localF
 	case errors.Is(err, errChanged):
 		return errChanged
 	case err != nil && c.gone(ctx):
-		return fmt.Errorf("%w: it stopped while the video went into the inbox, and nothing was published; start it, then run the same command again", errAway)
+		return fmt.Errorf("%w: it stopped while the video went into the inbox, and nothing was published", errAway)
 	case err != nil:
 		return fmt.Errorf("putting the video into the inbox: %w", err)
 	}

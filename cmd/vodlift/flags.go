@@ -151,7 +151,7 @@ func (m *Main) help(args []string) int {
 func (m *Main) helpOn(w io.Writer, c command) {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	c.setup(m, fs)
-	fmt.Fprintf(w, "usage: %s %s %s\n\n%s\n", m.Name, c.name, c.args, strings.TrimSpace(c.long))
+	fmt.Fprintf(w, "usage: %s\n\n%s\n", strings.TrimSpace(m.Name+" "+c.name+" "+c.args), strings.TrimSpace(c.long))
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {

@@ -28,7 +28,7 @@ A folder is either for the demo or for real, for good. With --demo the folder is
 VODLIFT_DATA names another.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			var o localOptions
-			fs.BoolVar(&o.demo, "demo", false, "with a fake platform and a sample video")
+			fs.BoolVar(&o.demo, "demo", false, "with fake platforms and a sample video")
 			fs.BoolVar(&o.once, "once", false, "with --demo: end when the sample has been published; status 0 only if it was")
 			fs.StringVar(&o.data, "data", "", "data folder, `DIR`")
 			fs.StringVar(&o.api, "api", "", "`ADDR`ess of the API on loopback, host:port; default a free port")

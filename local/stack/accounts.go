@@ -26,6 +26,7 @@ type AppView struct {
 	ID       string `json:"id,omitempty"`
 	Set      bool   `json:"set"`
 	Note     string `json:"note,omitempty"`
+	Resumed  int    `json:"resumed,omitempty"` // uploads that waited for the key and go on
 }
 
 // AppRequest is the body of POST /api/apps/{platform}. It prints the id only.
@@ -111,9 +112,20 @@ func (s *Stack) operatorRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/apps", s.answer(o.apps))
 	mux.HandleFunc("POST /api/apps/{platform}", s.answer(o.setApp))
 	mux.HandleFunc("GET /api/accounts", s.answer(func(r *http.Request) (any, error) { return o.accounts(r.Context()) }))
-	mux.HandleFunc("POST /api/accounts", s.answer(o.account))
+	mux.HandleFunc("POST /api/accounts", s.answer(func(r *http.Request) (any, error) {
+		v, err := o.account(r)
+		return v, withAction(err)
+	}))
 	mux.HandleFunc("DELETE /api/accounts/{target}/{name}", s.answer(o.remove))
 	mux.HandleFunc("GET /api/doctor", s.answer(func(r *http.Request) (any, error) { return o.doctor(r.Context()) }))
+}
+
+// withAction adds to an error's text what to do: somebody sits before the terminal.
+func withAction(err error) error {
+	if f := fault.As(err); f != nil && f.Action != "" {
+		return fmt.Errorf("%w; %s", err, f.Action)
+	}
+	return err
 }
 
 // platforms is a client for the few calls that no step makes. Like that of the steps it reaches the platforms, and in the
@@ -184,7 +196,30 @@ func (o *operator) setApp(r *http.Request) (any, error) {
 	if err == nil && before.ID != q.ID {
 		out.Note = "this is another app than before: accounts of " + platform + " that were logged in with the former one have to log in again"
 	}
-	return out, o.Vault.PutApp(r.Context(), platform, token.AppKey{ID: q.ID, Secret: q.Secret})
+	if err := o.Vault.PutApp(r.Context(), platform, token.AppKey{ID: q.ID, Secret: q.Secret}); err != nil {
+		return nil, err
+	}
+	o.log.Info("app set", "platform", platform, "app", q.ID)
+	err = o.keyed(r.Context(), &out)
+	return out, err
+}
+
+// keyed lets uploads go on whose login is good and could not be renewed for want of the app's key.
+func (o *operator) keyed(ctx context.Context, v *AppView) error {
+	infos, err := o.Vault.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if i.Account.Target() != v.Platform || i.State != token.AccountOK {
+			continue
+		}
+		n, err := o.LoggedIn(ctx, i.Account)
+		if v.Resumed += n; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func wordLike(s string) bool {

@@ -62,6 +62,9 @@ func (o *operator) doctor(ctx context.Context) ([]Check, error) {
 			out = append(out, o.checkAccount(a)...)
 		}
 	}
+	if len(as) == 0 {
+		out = append(out, turn("accounts", fault.ActorOperator, "there are none", "vodlift app set douyin, then vodlift account login douyin/NAME"))
+	}
 	return append(out, o.checkPauses(ctx, as), o.checkHeld(ctx)), nil
 }
 

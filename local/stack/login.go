@@ -157,21 +157,26 @@ func (o *operator) finish(ctx context.Context, q AccountRequest) (any, error) {
 	return o.save(ctx, q, t)
 }
 
-// save stores a login if it is of the right user, and lets what waited for it go on.
+// save stores a login where it belongs, and lets what waited for it go on.
 func (o *operator) save(ctx context.Context, q AccountRequest, t token.Token) (any, error) {
-	if err := o.sameUser(ctx, q, t.Subject); err != nil {
+	home, err := o.home(ctx, q, t.Subject)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := o.Vault.SaveLogin(ctx, q.Account, t); err != nil {
+	if _, err := o.Vault.SaveLogin(ctx, home, t); err != nil {
 		return nil, err
 	}
-	o.log.Info("account logged in", "account", string(q.Account), "expires", t.Expires)
+	o.log.Info("account logged in", "account", string(home), "expires", t.Expires)
 	var out LoggedIn
-	n, err := o.LoggedIn(ctx, q.Account)
+	n, err := o.LoggedIn(ctx, home)
 	out.Resumed = n
 	if err != nil {
-		o.log.Error("not every upload that waited for a login goes on", "account", string(q.Account), "error", err.Error())
+		o.log.Error("not every upload that waited for a login goes on", "account", string(home), "error", err.Error())
 		out.Note = "the login is saved, but not every upload that waited for it was started; see vodlift status, and vodlift retry"
+	}
+	if home != q.Account {
+		return nil, fault.InvalidField("stack.login", "account", "one name for each user", "this user is already "+string(home)+
+			", and the login was saved there; under two names the same video could be published twice, so "+string(q.Account)+" is as it was")
 	}
 	info, err := o.Vault.Info(ctx, q.Account)
 	if err != nil {
@@ -181,34 +186,40 @@ func (o *operator) save(ctx context.Context, q AccountRequest, t token.Token) (a
 	return out, err
 }
 
-// sameUser keeps an account one user's: looks for a post whose answer was lost would search another user's works, and
-// one user under two names would get a video twice.
-func (o *operator) sameUser(ctx context.Context, q AccountRequest, subject string) error {
-	const op = "stack.login"
+// home is the account that a login belongs to. An account stays one user's: looks for a post whose answer was lost would
+// search another user's works. A user who has another name here keeps it, and gets the new token under it: the platform
+// may have ended the former one by giving this.
+func (o *operator) home(ctx context.Context, q AccountRequest, subject string) (upload.Account, error) {
 	if subject == "" {
-		return nil
+		return q.Account, nil
 	}
 	infos, err := o.Vault.Accounts(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
+	var other upload.Account
 	for _, i := range infos {
 		known := i.Subject
 		if t, err := o.Vault.Load(ctx, i.Account); err == nil {
 			known = cmp.Or(known, t.Subject)
 		} else if !errors.Is(err, token.ErrNoCredential) && !errors.Is(err, token.ErrNotOpened) {
-			return err
+			return "", err
 		}
 		switch {
-		case i.Account == q.Account && known != "" && known != subject && !q.AnotherUser:
-			return &fault.Error{Kind: fault.Invalid, Op: op, Field: "account", Rule: "the user that it is of", Actor: fault.ActorOwner,
-				Action: "Log in as that user, take another name for this one, or say --another-user if it is meant.",
-				Err:    errors.New("this login is of another user than " + string(q.Account) + " was so far (log in as that user, or say --another-user); nothing was saved")}
-		case i.Account != q.Account && i.Account.Target() == q.Account.Target() && i.State == token.AccountOK && known == subject:
-			return fault.InvalidField(op, "account", "one name for each user", "this user is already "+string(i.Account)+"; under two names the same video could be published twice; nothing was saved")
+		case known == "" || i.Account.Target() != q.Account.Target():
+		case known == subject && i.Account == q.Account:
+			return q.Account, nil
+		case known == subject:
+			return i.Account, nil
+		case i.Account == q.Account:
+			other = q.Account
 		}
 	}
-	return nil
+	if other != "" && !q.AnotherUser {
+		return "", fault.InvalidField("stack.login", "account", "the user that it is of", "this login is of another user than "+string(q.Account)+
+			" was so far (log in as that user, take another name for this one, or say --another-user if it is meant); nothing was saved")
+	}
+	return q.Account, nil
 }
 
 // pastedToken reads Youku's token as its console and its refresh call show it. What is wrong is said without quoting it.

@@ -105,10 +105,12 @@ func Open(ctx context.Context, o Options) (_ *Stack, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	// A folder with records has a key already: a new one could not open them.
+	_, noTable := os.Stat(f.path("table.db"))
 	if s.table, err = sqlite.Open(f.path("table.db"), nil); err != nil {
 		return s, err
 	}
-	keys, err := token.FileKey(f.path("seal.key"), nil)
+	keys, err := token.FileKey(f.path("seal.key"), &token.FileKeyOptions{MustExist: noTable == nil})
 	if err != nil {
 		return s, err
 	}

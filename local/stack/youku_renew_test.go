@@ -3,6 +3,7 @@ package stack_test
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vodlift/vodlift/local/fake"
@@ -42,9 +43,9 @@ func TestACredentialOfTwoSecondsIsRenewedInMidUploadAndNoPartIsSentTwice(t *test
 		each   time.Duration
 		least  int
 	}{
-		"one range":                   {1, 700 * time.Millisecond, 3}, // 12 rounds of 2 parts
+		"one range":                   {1, 700 * time.Millisecond, 3},  // 12 rounds of 2 parts
 		"four ranges at once":         {4, 1500 * time.Millisecond, 2}, // 3 rounds of 8 parts
-		"parts that outlast the life": {4, 900 * time.Millisecond, 1}, // begun under a credential that ends before they are signed
+		"parts that outlast the life": {4, 900 * time.Millisecond, 1},  // begun under a credential that ends before they are signed
 	} {
 		t.Run(name, func(t *testing.T) {
 			ykBubble(t, shortLived(c.ranges, c.each), func(t *testing.T, y *ykWorld) {
@@ -138,3 +139,50 @@ func TestWhatTheStorageSaysOfTheCredentialDecides(t *testing.T) {
 }
 
 const mib = 1 << 20
+
+// TestATakeoverWaitsForTheOneThatRenews: after hours all ranges begin at once by asking for the parts that are there, with
+// a credential that is long over, and the platform is slow to give another. One asks; to wait for it is no lack of progress.
+func TestATakeoverWaitsForTheOneThatRenews(t *testing.T) {
+	t.Parallel()
+	o := shortLived(4, 0)
+	o.Youku = nil
+	ykBubble(t, o, func(t *testing.T, y *ykWorld) {
+		y.inject(fake.Fault{Op: "upload_part", Nth: 9, Reached: y.g.kill, DelayMS: 1})
+		y.inject(fake.Fault{Op: "get_sts_inf", Times: -1, DelayMS: 20_000})
+		body := film(7, 96*kib)
+		y.drop(filmKey, body)
+		synctest.Wait()
+		before := len(y.took())
+		y.crash()
+		time.Sleep(3 * time.Hour)
+		y.restart()
+		u := y.ended(filmKey, upload.Published)
+		y.once(u, body)
+		if n := len(y.renewals()); n != 1 {
+			t.Errorf("%d renewals%s", n, y.timeline(u.ID))
+		}
+		if before < 4 || before == 24 || u.Session != 1 || u.Gen != 2 {
+			t.Errorf("%d parts before the end of the first process, session %d, generation %d%s", before, u.Session, u.Gen, y.timeline(u.ID))
+		}
+		y.sentOnce(24)
+	})
+}
+
+// TestCredentialsThatAreRefusedThoughNewAreNotTheAccountsFault: no renewal of its token and no login would mend that.
+func TestCredentialsThatAreRefusedThoughNewAreNotTheAccountsFault(t *testing.T) {
+	t.Parallel()
+	ykBubble(t, ykOptions{}, func(t *testing.T, y *ykWorld) {
+		y.inject(fake.Fault{Op: "upload_part", Nth: 3, Times: -1, Name: "InvalidAccessKeyId"})
+		y.drop(filmKey, film(7, 24*kib))
+		u := y.ended(filmKey, upload.Failed)
+		if y.asked("refresh_token") != 0 || u.Reason != "no progress" || !u.Live {
+			t.Errorf("%d renewals of the account's token; got %s, session kept %t%s", y.asked("refresh_token"), u.String(), u.Live, y.timeline(u.ID))
+		}
+		t.Logf("%d renewals, %d refused parts", y.asked("get_sts_inf"), y.oss.Counters()["upload_part"].Requests)
+		y.oss.ClearFaults()
+		_, err := y.m.Retry(t.Context(), u.ID)
+		y.check(err)
+		u = y.ended(filmKey, upload.Published)
+		y.sentOnce(6)
+	})
+}

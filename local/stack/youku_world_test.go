@@ -258,17 +258,18 @@ func (y *ykWorld) drive(limit time.Duration, cond func() bool) bool {
 	y.t.Helper()
 	for end := time.Now().Add(limit); ; {
 		synctest.Wait()
-		if y.g.isDead() {
+		switch {
+		case y.g.isDead():
 			y.restart()
 			continue
-		}
-		if cond() {
+		case cond():
 			return true
-		}
-		if !time.Now().Before(end) {
+		case !time.Now().Before(end):
 			return false
 		}
-		y.world.drive(time.Minute, func() bool { return y.g.isDead() || cond() })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		y.sweep()
 	}
 }
 

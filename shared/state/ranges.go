@@ -171,6 +171,30 @@ func (le *Lease) Release(ctx context.Context, received int, sent int64, f *Fault
 	return err
 }
 
+// BreakLeases frees every range of a session whatever its lease says. Only who knows that all holders are dead may call
+// it: one machine at its start, which holds its data folder alone.
+func (l *Ledger) BreakLeases(ctx context.Context, id string, session int) error {
+	const op = "state.BreakLeases"
+	records, err := l.Ranges(ctx, id, session)
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		if !r.Held(l.now()) {
+			continue
+		}
+		c, err := l.rangeCell(ctx, id, session, r.Range)
+		if err != nil {
+			return err
+		}
+		c.Value.Owner, c.Value.Until = "", time.Time{}
+		if err := l.putRange(ctx, c); err != nil && !isConflict(err) {
+			return fault.Wrap(op, err)
+		}
+	}
+	return nil
+}
+
 // Ranges reads the range records of a session.
 func (l *Ledger) Ranges(ctx context.Context, id string, session int) ([]RangeRecord, error) {
 	var out []RangeRecord

@@ -143,12 +143,27 @@ func (f folder) in(k table.Key) table.Key { return table.Key{PK: f.name + k.PK, 
 func (f folder) Get(ctx context.Context, k table.Key) (table.Item, error) {
 	it, err := f.Table.Get(ctx, f.in(k))
 	it.PK = strings.TrimPrefix(it.PK, f.name)
+	it.Index = nil // a Put writes it anew
 	return it, err
 }
 
 func (f folder) Put(ctx context.Context, it table.Item, v int64) (int64, error) {
 	it.Key = f.in(it.Key)
+	places := map[table.Index]table.Place{}
+	for i, p := range it.Index {
+		places[i] = table.Place{PK: f.name + p.PK, SK: p.SK}
+	}
+	it.Index = places
 	return f.Table.Put(ctx, it, v)
+}
+
+func (f folder) QueryIndex(ctx context.Context, q table.IndexQuery) ([]table.Hit, string, error) {
+	q.PK = f.name + q.PK
+	hits, next, err := f.Table.QueryIndex(ctx, q)
+	for i := range hits {
+		hits[i].PK = strings.TrimPrefix(hits[i].PK, f.name)
+	}
+	return hits, next, err
 }
 
 func (f folder) Delete(ctx context.Context, k table.Key, v int64) error {

@@ -17,10 +17,10 @@ import (
 
 var leaseAt = table.Key{PK: "A#douyin#main", SK: "LEASE"}
 
-func TestFiftyWhoMeetOneExpiredTokenMakeOneRefresh(t *testing.T) {
+func TestTwoHundredWhoMeetOneExpiredTokenMakeOneRefresh(t *testing.T) {
 	b := newBench(t)
 	refused := b.load().Version
-	got := make([]token.Token, 50)
+	got := make([]token.Token, 200)
 	var all sync.WaitGroup
 	for i := range got {
 		k := token.NewKeeper(b.vault, map[string]token.Refresher{"douyin": b.platform},

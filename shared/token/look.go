@@ -29,6 +29,7 @@ func (s *Sweeper) look(ctx context.Context, a upload.Account, out *SweepReport) 
 		if err := v.kill(ctx, r, "its time was over at "+end.UTC().Format(time.RFC3339)+", and it cannot be renewed"); err != nil {
 			return errors.Join(renewErr, err) // a login came meanwhile; the next sweep looks again
 		}
+		s.k.alarm(ctx, "account_needs_login", "the account's token is over and cannot be renewed; a person has to log in", a, Token{Grant: r.Grant}, nil)
 		if r, err = readRecord(ctx, v.table, tokenKey(a)); err != nil {
 			return errors.Join(renewErr, err)
 		}

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +28,49 @@ type model struct {
 	lost    bool   // since that login something happened that may cost a rotated token: a crash, a failed save, a revocation
 	removed bool
 	version int64
+	keys    *turning
+	rotated map[string]int // renewals of the refresh token that took effect, by grant
+	said    *notices
+}
+
+// Renew is the platform's renewal of the refresh token; like every answer, it travels.
+func (m *model) Renew(ctx context.Context, _ token.AppKey, old token.Token) (token.Token, error) {
+	m.platform.mu.Lock()
+	good := old.Refresh == m.refresh
+	if good {
+		m.n++
+		m.refresh = fmt.Sprintf("secret-r%d", m.n)
+		m.rotated[old.Grant]++
+	}
+	t := old
+	t.Refresh, t.Renewals, t.RefreshBy = m.refresh, old.Renewals+1, m.clock.now().Add(30*day)
+	m.platform.mu.Unlock()
+	if !good {
+		return token.Token{}, &fault.Error{Kind: fault.CredentialsExpired, Op: "platform", Code: "10010", Err: errors.New("refresh token expired")}
+	}
+	if m.during != nil {
+		if err := m.during(ctx); err != nil {
+			return token.Token{}, err
+		}
+	}
+	return t, nil
+}
+
+func (m *model) keeper() *token.Keeper {
+	return token.NewKeeper(m.vault, map[string]token.Refresher{"douyin": m}, &token.KeeperOptions{Now: m.clock.now, Sleep: m.clock.sleep,
+		Random: func() float64 { return 0.5 }, Log: slog.New(slog.NewJSONHandler(m.log, nil))})
+}
+
+// sweep is one whole run in a process that nothing happens to.
+func (m *model) sweep() {
+	if _, err := token.NewSweeper(m.keeper(), &token.SweepOptions{Announce: m.said.announce}).Sweep(m.t.Context()); err != nil {
+		m.rt.Fatal(err)
+	}
+}
+
+// rotateKey takes another key; what was sealed before opens, since the old one is kept.
+func (m *model) rotateKey() {
+	m.keys.turn()
 }
 
 const killed = "killed"
@@ -70,11 +116,25 @@ func (m *model) renew(depth int) {
 		}
 	}()
 	before := m.log.Len()
-	tok, err := m.keeper(token.KeeperOptions{}).Renew(m.t.Context(), main, refused)
+	var tok token.Token
+	var err error
+	ahead := m.clock.now().Add(token.Interval)
+	switch rapid.SampledFrom([]string{"refused", "ahead", "rotate"}).Draw(m.rt, "why") {
+	case "refused":
+		tok, err = m.keeper().Renew(m.t.Context(), main, refused)
+	case "ahead":
+		refused = 0
+		tok, err = m.keeper().Ahead(m.t.Context(), main, ahead)
+	case "rotate":
+		refused = 0
+		tok, err = m.keeper().Rotate(m.t.Context(), main, ahead)
+	}
+	// An answer that was over when it arrived: what it rotated, if anything, was saved, or the error were another.
+	useless := err != nil && strings.Contains(err.Error(), "the platform answered without a token")
 	switch {
 	case err == nil && (tok.Access == "" || tok.Version <= refused):
 		m.rt.Fatalf("got %v of version %d, refused was %d", tok, tok.Version, refused)
-	case err != nil && fault.KindOf(err) == fault.Unknown && m.lose != nil && !strings.Contains(m.log.String()[before:], "token_not_saved"):
+	case err != nil && fault.KindOf(err) == fault.Unknown && m.lose != nil && !useless && !strings.Contains(m.log.String()[before:], "token_not_saved"):
 		m.rt.Fatalf("a token was not saved, and nobody was told: %v", err)
 	}
 }
@@ -89,7 +149,7 @@ func (m *model) login() {
 }
 
 func (m *model) step(depth int) {
-	switch rapid.SampledFrom([]string{"renew", "renew", "login", "jump", "revoke", "remove", "repeat"}).Draw(m.rt, "step") {
+	switch rapid.SampledFrom([]string{"renew", "renew", "renew", "login", "jump", "days", "sweep", "key", "revoke", "remove", "repeat"}).Draw(m.rt, "step") {
 	case "renew":
 		if depth < 3 {
 			m.renew(depth)
@@ -98,6 +158,12 @@ func (m *model) step(depth int) {
 		m.login()
 	case "jump":
 		m.move(time.Duration(rapid.IntRange(-120, 240).Draw(m.rt, "seconds")) * time.Second)
+	case "days":
+		m.move(time.Duration(rapid.IntRange(1, 28).Draw(m.rt, "days")) * day)
+	case "sweep":
+		m.sweep()
+	case "key":
+		m.rotateKey()
 	case "revoke":
 		m.lost, m.refresh = true, "secret-revoked"
 	case "remove":
@@ -135,27 +201,62 @@ func (m *model) check() {
 		m.rt.Fatalf("dead, and nobody was told: %v", err)
 	}
 	m.version = max(m.version, tok.Version)
+	for grant, n := range m.rotated {
+		if n > 5 {
+			m.rt.Fatalf("the refresh token of %s was renewed %d times", grant, n)
+		}
+	}
 }
 
 func TestModelAGoodTokenIsNeverLostInSilence(t *testing.T) {
 	e := newEngine(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{bench: newBenchOn(t, e), rt: rt, grants: 1, grant: "g1", version: 1}
+		m := &model{bench: newBenchOn(t, e), rt: rt, grants: 1, grant: "g1", version: 1, rotated: map[string]int{}, said: &notices{}, keys: &turning{}}
+		m.vault = token.NewVault(m.table, token.NewSealer(m.keys, nil), m.clock.now)
+		m.rotate = rapid.Bool().Draw(rt, "the platform rotates refresh tokens")
+		if err := m.vault.PutApp(t.Context(), "douyin", token.AppKey{ID: "app-1", Secret: "secret-app"}); err != nil {
+			rt.Fatal(err)
+		}
+		m.login()
 		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			m.step(0)
 			m.check()
 		}
 		// In the end the account works, or somebody was told.
 		m.move(2 * time.Hour)
-		tok, err := m.keeper(token.KeeperOptions{}).Renew(t.Context(), main, 0)
+		tok, err := m.keeper().Renew(t.Context(), main, 0)
 		if err == nil && !m.works(tok) || err != nil && !errors.Is(err, token.ErrNoCredential) {
 			rt.Fatalf("in the end: got %v, %v", tok, err)
 		}
 		if err == nil && m.removed || err != nil && !m.removed && !strings.Contains(m.log.String(), "account_needs_login") {
 			rt.Fatalf("in the end: removed %v, got %v and no alarm", m.removed, err)
 		}
+		m.sweep()
+		if told := slices.ContainsFunc(m.said.all, func(n token.Notice) bool {
+			return n.Type == token.NeedsLogin && strings.Contains(n.ID, "#"+m.grant+"#")
+		}); err != nil && !m.removed && !told {
+			rt.Fatalf("in the end a person is needed, and nobody was told: %v", m.said.all)
+		}
 		if strings.Contains(m.log.String(), "secret-") {
 			rt.Fatalf("a secret in the log: %s", m.log)
 		}
 	})
 }
+
+// turning is a provider whose keys change; all of them open.
+type turning struct {
+	mu  sync.Mutex
+	gen int
+}
+
+func (k *turning) turn() { k.mu.Lock(); k.gen++; k.mu.Unlock() }
+
+func (k *turning) Newest(context.Context) (token.DataKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return token.DataKey{ID: fmt.Sprint(k.gen), Key: keyOf(fmt.Sprint(k.gen))}, nil
+}
+
+func (k *turning) Find(_ context.Context, id string, _ []byte) ([]byte, error) { return keyOf(id), nil }
+
+func keyOf(id string) []byte { return []byte(fmt.Sprintf("%032s", id)) }

@@ -48,7 +48,8 @@ func (k *Keeper) save(ctx context.Context, account upload.Account, old record, f
 //
 //   - another grant: a newer login, which wins; or a removal, which does too
 //   - our own write, whose answer was lost: it stands
-//   - the same grant marked dead, or still with the refresh token that ours replaced: ours is the living one
+//   - the same grant marked dead, or without its refresh token, since that one was refused, or still with the refresh token
+//     that ours replaced: ours is the living one
 //   - the same grant with yet another refresh token: a holder of the lease after us renewed too, and stands
 func (k *Keeper) settle(ctx context.Context, account upload.Account, old record, fresh Token, used string) (record, *Token, error) {
 	now, err := k.vault.load(ctx, account)
@@ -64,7 +65,7 @@ func (k *Keeper) settle(ctx context.Context, account upload.Account, old record,
 		return old, nil, err // could not look; the next try writes over old, and conflicts again
 	case !sameGrant || now.token.Access == fresh.Access && now.token.Refresh == fresh.Refresh:
 		return now, &now.token, nil
-	case now.token.Refresh == used && fresh.Refresh != used:
+	case now.token.Refresh == used && fresh.Refresh != used, now.token.Refresh == "" && used != "":
 		return now, nil, nil
 	case now.token.Refresh != used && fresh.Refresh != used:
 		k.alarm(ctx, "token_renewed_twice", "two renewals rotated the refresh token; the later one is kept", account, fresh, nil)

@@ -74,7 +74,9 @@ func (r record) bookOf(a upload.Account, t Token, now time.Time) book {
 		b.From = t.Obtained
 	}
 	if r.Grant == t.Grant {
-		b.Used = r.Used
+		if r.token.Refresh == t.Refresh { // of a new refresh token, a refusal of the old one says nothing
+			b.Used = r.Used
+		}
 		d := document{State: stateLive, Expires: t.Expires, RefreshBy: t.RefreshBy, Renewals: t.Renewals, book: b}
 		by := d.needsLoginBy(a)
 		b.Warned = slices.DeleteFunc(slices.Clone(r.Warned), func(days int) bool { return by.IsZero() || now.Before(ahead(by, days)) })
@@ -84,10 +86,10 @@ func (r record) bookOf(a upload.Account, t Token, now time.Time) book {
 
 func ahead(by time.Time, days int) time.Time { return by.AddDate(0, 0, -days) }
 
-// jitter spreads accounts that logged in together: the same for one record however often it is asked, in [0, 1).
-func (d document) jitter(a upload.Account) float64 {
+// jitter spreads accounts that logged in together: the same for one account and end however often it is asked, in [0, 1).
+func (d document) jitter(a upload.Account, end time.Time) float64 {
 	h := fnv.New32a()
-	_, _ = fmt.Fprintf(h, "%s#%s#%d", a, d.Grant, d.Expires.Unix())
+	_, _ = fmt.Fprintf(h, "%s#%s#%d", a, d.Grant, end.Unix())
 	return float64(h.Sum32()) / (1 << 32)
 }
 
@@ -100,7 +102,7 @@ func (d document) renewAt(a upload.Account) time.Time {
 	if d.State != stateLive || !d.CanRenew || d.Expires.IsZero() {
 		return time.Time{}
 	}
-	return threshold(d.Obtained, d.Expires, 0.6+0.1*d.jitter(a), 0.1, time.Minute)
+	return threshold(d.Obtained, d.Expires, 0.6+0.1*d.jitter(a, d.Expires), 0.1, time.Minute)
 }
 
 // rotateAt is when the refresh token itself should be renewed: late, since renewals are few, but with days left for more
@@ -109,7 +111,7 @@ func (d document) rotateAt(a upload.Account) time.Time {
 	if d.State != stateLive || !d.CanRenew || d.RefreshBy.IsZero() || d.renewalsLeft(a) <= 0 {
 		return time.Time{}
 	}
-	return threshold(d.From, d.RefreshBy, 0.85+0.05*d.jitter(a), 0.05, time.Hour)
+	return threshold(d.From, d.RefreshBy, 0.85+0.05*d.jitter(a, d.RefreshBy), 0.05, time.Hour)
 }
 
 func threshold(from, end time.Time, part, emergency float64, least time.Duration) time.Time {

@@ -9,6 +9,7 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/source"
+	"github.com/vodlift/vodlift/shared/target/douyin"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/workflow"
 )
@@ -85,6 +86,9 @@ func reconcile(w *workflow.Workflow) handler.Multi {
 		}),
 	}
 }
+
+// Douyin's refresh tokens can be renewed themselves; the sweep finds that out by this interface.
+var _ token.RefreshRenewer = (*douyin.Refresher)(nil)
 
 // refreshtoken takes the machine's step, and the schedule's job. Both are ours and strict; the word job tells them apart.
 func refreshtoken(w *workflow.Workflow) handler.Function {

@@ -20,6 +20,7 @@ type credited struct {
 	id      string
 	n       int
 	renewer target.Renewer
+	one     chan struct{} // holds the right to renew, inside this invocation; a wait for it ends with its context
 
 	mu     sync.Mutex
 	now    upload.Session
@@ -36,7 +37,7 @@ func (w *Workflow) openSessionOf(ctx context.Context, u *state.Upload, t target.
 	if !ok {
 		return t, s, nil
 	}
-	return &credited{Target: t, w: w, id: u.ID, n: u.Session, renewer: r, now: s, serial: serial}, s, nil
+	return &credited{Target: t, w: w, id: u.ID, n: u.Session, renewer: r, one: make(chan struct{}, 1), now: s, serial: serial}, s, nil
 }
 
 func (c *credited) session() (upload.Session, int64) {
@@ -47,14 +48,20 @@ func (c *credited) session() (upload.Session, int64) {
 
 // renew gets credentials newer than those of serial: from the ledger, if somebody else was faster, or from the platform.
 func (c *credited) renew(ctx context.Context, serial int64) (upload.Session, int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock() // one at a time inside this invocation, too
-	if c.serial > serial {
-		return c.now, c.serial, nil
+	select {
+	case c.one <- struct{}{}:
+		defer func() { <-c.one }()
+	case <-ctx.Done():
+		return upload.Session{}, serial, fault.Newf(fault.Unknown, "workflow.session", "%w", context.Cause(ctx))
+	}
+	if now, have := c.session(); have > serial {
+		return now, have, nil
 	}
 	for {
 		s, next, err := c.w.Ledger.RenewSession(ctx, c.id, c.n, serial, c.renewer.Renew)
 		if err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
 			c.now, c.serial = s, next
 			return s, next, nil
 		}
@@ -90,7 +97,7 @@ func with[T any](ctx context.Context, c *credited, call func(upload.Session) (T,
 		}
 		if n == maxSessionRenewals {
 			f := *fault.As(fault.Wrap("workflow.session", err))
-			f.Kind, f.Actor, f.Action = fault.Retryable, fault.ActorPlatform, "It is tried again; if it stays so, the storage refuses what the platform gives out."
+			f.Kind, f.Actor, f.Action = fault.Unknown, fault.ActorPlatform, "It is tried again; if it stays so, the storage refuses what the platform gives out."
 			return out, &f
 		}
 		var rerr error

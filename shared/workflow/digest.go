@@ -15,10 +15,7 @@ import (
 	"github.com/vodlift/vodlift/shared/target"
 )
 
-const (
-	digestStep  = 64 << 20         // bytes of one ranged read
-	digestEvery = 30 * time.Second // how often the hash's state is saved
-)
+const digestEvery = 30 * time.Second // how often the hash's state is saved
 
 // digest takes the MD5 of the whole source where the platform wants it before the upload is opened (target.Digester).
 // The hash's state is saved on the way, so that a file larger than one invocation's time still finishes: done is false
@@ -41,7 +38,7 @@ func (w *Workflow) digest(ctx context.Context, u *state.Upload, t target.Target)
 		if bounded && deadline.Sub(w.Now()) < w.Set.Margin {
 			return false, w.saveDigest(ctx, u, h, at)
 		}
-		n := min(digestStep, u.Source.Size-at)
+		n := min(w.Set.DigestStep, u.Source.Size-at)
 		if err := w.hashRange(ctx, u, h, at, n); err != nil {
 			return false, err
 		}

@@ -191,6 +191,9 @@ func (w *Workflow) Recover(ctx context.Context) (int, error) {
 		if err == nil && (!u.Started || u.Due.After(w.Now())) {
 			continue // the sweep's business
 		}
+		if err == nil && u.Session > 0 {
+			err = w.Ledger.BreakLeases(ctx, u.ID, u.Session) // whoever held them is dead, too
+		}
 		if err == nil {
 			err = w.Ended(ctx, upload.ExecutionName(u.ID, u.Gen), "ABORTED")
 		}

@@ -61,7 +61,12 @@ func (w *Workflow) openFault(ctx context.Context, u *state.Upload, step string, 
 	f := state.FaultOf(step, err, w.Now())
 	f.Token = version
 	w.note(ctx, u, step, "refused", err)
-	changed, uerr := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Fault = f; return nil })
+	changed, uerr := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
+		if u.Fault = f; !f.Is(fault.TokenExpired) {
+			u.Counts.Renewals = 0 // not in a row: an outage may well outlast several tokens
+		}
+		return nil
+	})
 	if uerr != nil {
 		return Opened{}, uerr
 	}
@@ -75,11 +80,32 @@ func (w *Workflow) openFault(ctx context.Context, u *state.Upload, step string, 
 		}
 		return w.endBy(ctx, u, f)
 	}
-	if f.Is(fault.Duplicate) { // the platform has this very file of this account; a person finds out where
+	if f.Is(fault.Duplicate) { // the platform has this very file of this account
+		if first := w.sameFile(ctx, u); first != "" {
+			f.Text += "; it was published by " + first
+		}
 		return w.end(ctx, u, upload.EvFailed, "duplicate", f)
 	}
 	// A repeated Init is harmless: at worst an orphan session, which the books abort by age (house-style 3.4).
 	return w.waitUntil(ctx, u, w.Now().Add(max(f.After, w.Set.RetryPark)), whyWait(f))
+}
+
+// sameFile names the account's upload of the same bytes, where our own records know one (reference youku 8.6: the platform
+// does not say which it is); else a person has to find it. It is for the text only, so its own trouble is none.
+func (w *Workflow) sameFile(ctx context.Context, u *state.Upload) string {
+	const most = 1000
+	for _, s := range []upload.Status{upload.Published, upload.Processing} {
+		us, err := w.Ledger.ByStatus(ctx, u.Account, s, most)
+		if err != nil {
+			return ""
+		}
+		for _, x := range us {
+			if x.ID != u.ID && x.MD5 != "" && x.MD5 == u.MD5 && x.Source.Size == u.Source.Size {
+				return w.describe(ctx, x.ID)
+			}
+		}
+	}
+	return ""
 }
 
 // renew sends the machine to Renew, unless renewing has not helped. A renewal that was asked for and left no trace,

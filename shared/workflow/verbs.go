@@ -10,6 +10,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -123,6 +124,9 @@ func (w *Workflow) ResolvePublished(ctx context.Context, id, post string) (state
 				}
 			}
 		}
+		if err := w.visible(ctx, op, &u, p); err != nil {
+			return u, err
+		}
 		var claimed *state.ClaimedError
 		u, err = w.Ledger.RecordPost(ctx, id, u.Gen, p, w.revive)
 		if errors.As(err, &claimed) {
@@ -135,6 +139,29 @@ func (w *Workflow) ResolvePublished(ctx context.Context, id, post string) (state
 	w.note(ctx, &u, "resolve", "an operator says: published as "+post, nil)
 	err = w.restart(ctx, &u)
 	return u, ignoreSuperseded(err) // the sweep may have been faster
+}
+
+// visible asks the platform about the post that a person named: a mistyped id would stand for good. Where the platform
+// cannot be asked, the person's word counts.
+func (w *Workflow) visible(ctx context.Context, op string, u *state.Upload, p upload.Post) error {
+	t, _, err := w.Targets.OpenTarget(ctx, u.Account)
+	c, ok := t.(target.Checker)
+	if err != nil || !ok {
+		return nil
+	}
+	v, err := w.video(ctx, u, u.Intent.Revision)
+	if err != nil {
+		return err
+	}
+	verdict, err := c.Check(ctx, v, p)
+	if err != nil {
+		w.note(ctx, u, "resolve", "the platform could not be asked about "+p.ID, err)
+		return nil
+	}
+	if verdict.State == target.Later {
+		return refuse(op, "the platform does not show a post %s in the account %s (yet); copy its id from the account's own page, or try again when it is shown there", p.ID, u.Account)
+	}
+	return nil
 }
 
 // ResolvePublishAgain says that a held upload was not published. Refused before settle_at: until then the lost call may

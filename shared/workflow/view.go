@@ -60,14 +60,7 @@ func (w *Workflow) ViewPublication(ctx context.Context, id string, timeline bool
 		return PublicationView{}, err
 	}
 	out := PublicationView{Publication: p}
-	title := ""
-	if p.Revision > 0 {
-		r, err := w.Ledger.Revision(ctx, id, p.Revision)
-		if err != nil {
-			return out, err
-		}
-		title = r.Manifest.Title
-	}
+	titles := map[int]string{}
 	us, err := w.Ledger.Uploads(ctx, p.Uploads)
 	if err != nil {
 		return out, err
@@ -77,7 +70,18 @@ func (w *Workflow) ViewPublication(ctx context.Context, id string, timeline bool
 		if err != nil {
 			return out, err
 		}
-		v.Title = title
+		rev := u.Revision
+		if u.Intent != nil && u.Public() { // what is, or may be, public has the title of its own time
+			rev = u.Intent.Revision
+		}
+		if _, known := titles[rev]; !known {
+			r, err := w.Ledger.Revision(ctx, id, rev)
+			if err != nil {
+				return out, err
+			}
+			titles[rev] = r.Manifest.Title
+		}
+		v.Title = titles[rev]
 		out.Views = append(out.Views, v)
 	}
 	return out, nil

@@ -113,6 +113,7 @@ type Settings struct {
 	SidecarWait time.Duration // an optional sidecar is waited for so long
 	Inbox       string        // the bucket that API callers may name
 	StartsFrom  time.Time     // older objects are never started
+	DigestStep  int64         // bytes of one ranged read of a digest; each has to fit into Margin
 }
 
 func (s Settings) withDefaults() Settings {
@@ -141,6 +142,9 @@ func (s Settings) withDefaults() Settings {
 	def(&s.SlotPoll, time.Minute)
 	def(&s.Sweep, time.Minute)
 	def(&s.SidecarWait, time.Minute)
+	if s.DigestStep <= 0 {
+		s.DigestStep = 64 << 20
+	}
 	return s
 }
 

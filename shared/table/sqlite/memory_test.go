@@ -36,7 +36,7 @@ func TestMemoryAnswersAsTheFileDoes(t *testing.T) {
 			}
 			defer mem.Close()
 			g := &generator{r: rand.New(rand.NewPCG(1, uint64(lag+1))), now: &now}
-			for n := range 700 {
+			for n := range 400 {
 				call, name := g.call(t)
 				want, wantErr := call(disk)
 				got, gotErr := call(mem)

@@ -88,7 +88,10 @@ func TestNothingIsSentWithoutACodeAndAnApp(t *testing.T) {
 	for _, call := range []func() error{
 		func() error { _, err := l.Exchange(t.Context(), app, ""); return err },
 		func() error { _, err := l.Exchange(t.Context(), bare, testCode); return err },
-		func() error { _, err := testLogin(Config{Auth: "x"}, w).Exchange(t.Context(), app, testCode); return err },
+		func() error {
+			_, err := testLogin(Config{Auth: "x"}, w).Exchange(t.Context(), app, testCode)
+			return err
+		},
 	} {
 		if err := call(); err == nil || fault.EffectOf(err) != fault.EffectNone {
 			t.Errorf("got %v", err)

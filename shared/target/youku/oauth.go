@@ -56,9 +56,9 @@ func (r *Refresher) Refresh(ctx context.Context, app token.AppKey, old token.Tok
 		return token.Token{}, err
 	}
 	var d struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-		Expires number `json:"expires_in"`
+		Access  string  `json:"access_token"`
+		Refresh string  `json:"refresh_token"`
+		Expires *number `json:"expires_in"`
 	}
 	if a.data(&d); d.Access == "" {
 		return token.Token{}, a.unreadable("the answer holds no access token")
@@ -69,10 +69,14 @@ func (r *Refresher) Refresh(ctx context.Context, app token.AppKey, old token.Tok
 	return t, nil
 }
 
-// later adds a life in seconds; zero and nonsense are the zero time: not known.
-func later(now time.Time, seconds number) time.Time {
-	if seconds <= 0 || seconds > 10*365*86400 {
+// later adds a life in seconds: the zero time where none was said; now itself where nonsense was, so that the token
+// counts as ended and the Keeper refuses it loudly.
+func later(now time.Time, seconds *number) time.Time {
+	switch {
+	case seconds == nil:
 		return time.Time{}
+	case *seconds <= 0 || *seconds > 10*365*86400:
+		return now
 	}
-	return now.Add(time.Duration(seconds) * time.Second)
+	return now.Add(time.Duration(*seconds) * time.Second)
 }
