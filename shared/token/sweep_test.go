@@ -268,7 +268,7 @@ func TestAShardBelongsToOneSweepAtATime(t *testing.T) {
 	said := 0
 	var inner token.SweepReport
 	var s *token.Sweeper
-	s = token.NewSweeper(b.keeper(token.KeeperOptions{}), &token.SweepOptions{Announce: func(context.Context, token.Notice) error {
+	s = token.NewSweeper(b.keeper(token.KeeperOptions{}), &token.SweepOptions{Workers: 1, Announce: func(context.Context, token.Notice) error {
 		if said++; said == 1 {
 			inner = b.sweep(s)
 		}

@@ -85,7 +85,7 @@ func TestRefreshReadsTheAnswer(t *testing.T) {
 	app := token.AppKey{ID: "client1", Secret: testApp}
 	for _, c := range []struct {
 		name, body string
-		life       time.Duration // 0: not known
+		life       time.Duration // 0: not known; -1: ended at once
 		refresh    string
 		kind       fault.Kind
 		ok         bool
@@ -93,8 +93,8 @@ func TestRefreshReadsTheAnswer(t *testing.T) {
 		{"a number", `{"access_token":"a","refresh_token":"r","expires_in":3600,"token_type":"bearar"}`, time.Hour, "r", 0, true},
 		{"a string", `{"access_token":"a","refresh_token":"r","expires_in":" 3600 "}`, time.Hour, "r", 0, true},
 		{"no life", `{"access_token":"a","refresh_token":"r"}`, 0, "r", 0, true},
-		{"a strange life", `{"access_token":"a","expires_in":"soon"}`, 0, "", 0, true},
-		{"a negative life", `{"access_token":"a","expires_in":-1}`, 0, "", 0, true},
+		{"a strange life", `{"access_token":"a","expires_in":"soon"}`, -1, "", 0, true},
+		{"a negative life", `{"access_token":"a","expires_in":-1}`, -1, "", 0, true},
 		{"no refresh token", `{"access_token":"a","expires_in":60}`, time.Minute, "", 0, true},
 		{"no access token", `{"refresh_token":"r"}`, 0, "", fault.Unknown, false},
 		{"a dead grant", `{"error":{"code":130011207,"description":"` + testRefresh + `"}}`, 0, "", fault.CredentialsExpired, false},
@@ -111,8 +111,8 @@ func TestRefreshReadsTheAnswer(t *testing.T) {
 			continue
 		}
 		var want time.Time
-		if c.life > 0 {
-			want = testNow.Add(c.life)
+		if c.life != 0 {
+			want = testNow.Add(max(c.life, 0))
 		}
 		if err != nil || got.Access != "a" || got.Refresh != c.refresh || !got.Expires.Equal(want) || got.Grant != "g" || got.Subject != "u" || !got.Obtained.Equal(testNow) {
 			t.Errorf("%s: %v, %v", c.name, got, err)

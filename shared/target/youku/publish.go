@@ -103,8 +103,8 @@ func (v shown) page(id string) string {
 
 // Inspect asks for the very video that create named: a state means that the commit took effect, since an uncommitted
 // video has none. That it does not exist is a denial only later than Config.DenyAfter after the last moment at which
-// the commit was begun: in the first minutes a committed video may be unknown (section 7). The caller adds its own
-// settle_at. Even a wrong denial makes no second post: one upload_token commits one video.
+// the commit was begun, since in the first minutes a committed video may be unknown (section 7), and only if the upload
+// is still open: see stillOpen. The caller adds its own settle_at.
 func (t *Target) Inspect(ctx context.Context, at target.Attempt) (target.Finding, error) {
 	const op = "youku.Inspect"
 	if err := begin(ctx, op, t.bad); err != nil {
@@ -123,8 +123,11 @@ func (t *Target) Inspect(ctx context.Context, at target.Attempt) (target.Finding
 	switch {
 	case err != nil:
 		return target.Finding{}, err
+	case missing && (at.SendBy.IsZero() || now.Before(at.SendBy.Add(t.cfg.DenyAfter))):
+		return target.Finding{}, nil
 	case missing:
-		return target.Finding{Denied: !at.SendBy.IsZero() && !now.Before(at.SendBy.Add(t.cfg.DenyAfter))}, nil
+		open, err := t.stillOpen(ctx, op, at.Session)
+		return target.Finding{Denied: open}, err
 	}
 	switch v.State {
 	case stateEncoding, stateReview, stateNormal, stateFail, stateLimited, stateBlocked:
@@ -132,6 +135,20 @@ func (t *Target) Inspect(ctx context.Context, at target.Attempt) (target.Finding
 	}
 	return target.Finding{}, &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorOperator,
 		Action: "Look at the account's own page.", Err: fmt.Errorf("the video has a state that is not documented: %s", printable(v.State, nil))}
+}
+
+// stillOpen asks for a credential for the upload, which only one that was not committed gets (assumed; section 5 does not
+// say). How long a committed video may stay unknown to videos/show is not documented, and who believes it too early creates
+// the video a second time: an upload that is closed denies nothing.
+func (t *Target) stillOpen(ctx context.Context, op string, s upload.Session) (bool, error) {
+	p, err := t.session(op, s)
+	if err != nil || p.Bucket == "" || p.Object == "" {
+		return false, nil // it cannot be asked
+	}
+	if _, err = t.renew(ctx, op, p); errors.Is(err, target.ErrSessionLost) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // when is the time of publication, if the platform says it; it writes Beijing time.
