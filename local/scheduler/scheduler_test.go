@@ -139,7 +139,7 @@ func TestScaledRunsDoNotPileUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 9500*time.Millisecond)
 		defer cancel()
 		s.Run(ctx)
 		if got := r.seen(); len(got) != 1 {

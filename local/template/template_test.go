@@ -85,7 +85,7 @@ func TestRoutesRulesAndSchedulesAreRead(t *testing.T) {
 	if len(tpl.Routes) != 1 || tpl.Routes[0].Key() != "POST /publications" || tpl.Routes[0].Function != "ingest" || tpl.Routes[0].Auth != "AWS_IAM" {
 		t.Errorf("routes: %+v", tpl.Routes)
 	}
-	if len(tpl.Rules) != 2 || len(tpl.Schedules) != 1 || tpl.Schedules[0].Expression != "rate(1 minute)" {
+	if len(tpl.Rules) != 2 || len(tpl.Schedules) != 2 || tpl.Schedules[0].Expression != "rate(1 minute)" || tpl.Schedules[1].Expression != "rate(10 minutes)" {
 		t.Fatalf("rules %+v, schedules %+v", tpl.Rules, tpl.Schedules)
 	}
 	names := template.Names{Refs: map[string]string{"Inbox": "my-inbox"}}

@@ -34,7 +34,7 @@ func forms() map[string]form {
 		"finalize/complete.json": ours[handler.FinalizeIn](), "finalize/publish.json": ours[handler.FinalizeIn](),
 		"finalize/inspect.json": ours[handler.FinalizeIn](), "finalize/check.json": ours[handler.FinalizeIn](), "finalize/settle.json": ours[handler.FinalizeIn](),
 		"park/open.json": ours[handler.ParkIn](), "park/watch.json": ours[handler.ParkIn](),
-		"refreshtoken/upload.json": ours[handler.StepIn](), "reconcile/due.json": ours[handler.JobIn](),
+		"refreshtoken/upload.json": ours[handler.StepIn](), "refreshtoken/sweep.json": ours[handler.JobIn](), "reconcile/due.json": ours[handler.JobIn](),
 		"reconcile/execution-failed.json": aws[handler.EventBridge[handler.ExecutionStatus]](),
 	}
 }

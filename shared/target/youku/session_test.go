@@ -252,7 +252,7 @@ func TestACredentialThatCannotBeHadSendsNothing(t *testing.T) {
 }
 
 func TestInspectAndCheckReadTheState(t *testing.T) {
-	at := target.Attempt{Asset: asset(), At: testNow.Add(-time.Hour), SendBy: testNow.Add(-time.Hour)}
+	at := target.Attempt{Asset: asset(), Session: testSession(t, 3, 30), At: testNow.Add(-time.Hour), SendBy: testNow.Add(-time.Hour)}
 	for _, c := range []struct {
 		name, body string
 		posts      int
@@ -274,10 +274,23 @@ func TestInspectAndCheckReadTheState(t *testing.T) {
 		{"an error", `{"error":{"code":1001}}`, 0, false, 0, true},
 		{"HTML", `<html>`, 0, false, 0, true},
 	} {
-		tg := testTarget(Config{}, says(200, c.body))
+		sts := created // the upload is open
+		tg := testTarget(Config{}, &wire{answer: func(r sent) (*http.Response, error) {
+			if r.URL.Path == pathSTS {
+				return respond(200, sts), nil
+			}
+			return respond(200, c.body), nil
+		}})
 		f, err := tg.Inspect(t.Context(), at)
 		if len(f.Posts) != c.posts || f.Denied != c.denied || (err != nil) != c.fails {
 			t.Errorf("%s: %+v, %v", c.name, f, err)
+		}
+		if c.denied { // an upload that is closed, or that cannot be asked about, denies nothing
+			for _, sts = range []string{`{"error":{"code":120010151}}`, `{"error":{"code":120010223}}`, `{"error":{"code":1009}}`, `{"error":{"code":1001}}`} {
+				if f, _ := tg.Inspect(t.Context(), at); f.Denied {
+					t.Errorf("%s: denied although get_sts_inf says %s", c.name, sts)
+				}
+			}
 		}
 		d, err := tg.Check(t.Context(), testVideo(), upload.Post{ID: "XMjg1MTcyNDQ0", At: testNow})
 		if (err != nil) != c.fails || err == nil && d.State != c.state {
