@@ -177,7 +177,7 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 	e.Youku = youku.Config{BaseURL: s.Running.Youku, OSSEndpoint: s.Running.OSS, OneRequest: demoPart, WantPart: demoPart, DenyAfter: 15 * time.Second} // settle_at is 30 s away
 	s.Running.Douyin = addr
 	// Small parts and ranges, so that even the sample fans out; waits of seconds.
-	e.Douyin = douyin.Config{BaseURL: addr, Generation: douyin.V1, Auth: douyin.Header, OneRequest: demoPart, WantPart: demoPart, DenyAfter: 15 * time.Second} // settle_at is 30 s away
+	e.Douyin = douyin.Config{BaseURL: addr, Generation: douyin.V1, Auth: douyin.Header, OneRequest: demoPart, WantPart: demoPart}
 	e.HTTP = transport.New(transport.Options{AllowLoopback: true, MaxResponse: 4 << 20, Log: o.Log})
 	e.Routes = manifest.Routes{{Bucket: Inbox, Accounts: DemoAccounts(), Sidecar: manifest.SidecarOptional, Defaults: manifest.Manifest{To: []upload.Account{DemoAccount}}}}
 	e.Steps = workflow.Settings{
