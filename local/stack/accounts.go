@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/wire"
 )
 
 // AppView is what may be shown of a platform's app.
@@ -149,9 +151,12 @@ func secretBody(r *http.Request, v any) error {
 // loginTargets are the platforms that an account can be logged in to so far.
 func loginTargets() []string { return []string{"douyin", "youku"} }
 
+// watchPasswordName is a sealed watch password of Youku, set as an app's secret is.
+var watchPasswordName = regexp.MustCompile("^" + wire.WatchPasswordPrefix + "[a-z0-9][a-z0-9-]{0,31}$")
+
 func knownPlatform(op, platform string) error {
 	switch {
-	case slices.Contains(loginTargets(), platform):
+	case slices.Contains(loginTargets(), platform), watchPasswordName.MatchString(platform):
 		return nil
 	case slices.Contains(manifest.KnownTargets(), platform):
 		return fault.InvalidField(op, "platform", strings.Join(loginTargets(), ", "), platform+" is not built yet; its logins (creator-web cookies, VOD keys) come later")

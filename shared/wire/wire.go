@@ -122,9 +122,18 @@ func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Targ
 	cred := func(context.Context) (token.Token, error) { return t, nil }
 	if a.Target() == "youku" {
 		app := func(ctx context.Context) (token.AppKey, error) { return o.vault.App(ctx, "youku") }
-		return youku.New(o.youku, o.http, app, cred, &youku.Options{Now: o.now, Clock: o.clock, Log: o.log}), t.Version, nil
+		return youku.New(o.youku, o.http, app, cred, &youku.Options{Now: o.now, Clock: o.clock, Log: o.log, Password: o.watchPassword}), t.Version, nil
 	}
 	return douyin.New(o.douyin, o.http, cred, &douyin.Options{Now: o.now}), t.Version, nil
+}
+
+// WatchPasswordPrefix begins the name under which a watch password of Youku is kept, beside the apps' keys: sealed, and
+// never in a manifest. manifest.youku names it without the prefix.
+const WatchPasswordPrefix = "youku-watch-"
+
+func (o *openers) watchPassword(ctx context.Context, name string) (string, error) {
+	k, err := o.vault.App(ctx, WatchPasswordPrefix+name)
+	return k.Secret, err
 }
 
 // Limits of the account's platform.

@@ -63,7 +63,7 @@ func ParseFields(raw json.RawMessage) (Fields, error) {
 	}
 	if len(f.WatchPassword) > 0 {
 		return Fields{}, fault.InvalidField("youku.Fields", "youku.watch_password", "not in clear",
-			"a sidecar is no place for a password; store it sealed and name it in watch_password_name")
+			"a sidecar is no place for a password; store it sealed (vodlift app set youku-watch-NAME) and name it in watch_password_name")
 	}
 	return f, nil
 }

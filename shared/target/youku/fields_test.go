@@ -188,5 +188,5 @@ func ExampleParseFields() {
 	fmt.Println(err)
 	// Output:
 	// Tech friend <nil>
-	// youku.Fields: Invalid: a sidecar is no place for a password; store it sealed and name it in watch_password_name (field youku.watch_password, rule not in clear)
+	// youku.Fields: Invalid: a sidecar is no place for a password; store it sealed (vodlift app set youku-watch-NAME) and name it in watch_password_name (field youku.watch_password, rule not in clear)
 }
