@@ -28,10 +28,12 @@ func layers() []string {
 		"shared/media",
 		"shared/transport",
 		"shared/upload",
+		"shared/markup",
 		"shared/manifest",
 		"shared/table",
 		"shared/token",
 		"shared/oss",
+		"shared/vod",
 		"shared/source",
 		"shared/target",
 		"shared/state",
@@ -41,6 +43,7 @@ func layers() []string {
 		"shared/workflow",
 		"shared/appserver",
 		"shared/handler",
+		"shared/console",
 		"shared/config",
 		"shared/wire",
 		"functions",
@@ -55,7 +58,7 @@ func layers() []string {
 
 // adapters are imported by shared/wire, by local/ and by cmd/ only (and by their own tests).
 func adapters() []string {
-	return []string{"shared/table/dynamo", "shared/table/sqlite", "shared/source/s3source", "shared/source/memsource", "shared/source/ossource", "shared/target/douyin", "shared/target/youku", "shared/target/memtarget"}
+	return []string{"shared/table/dynamo", "shared/table/sqlite", "shared/source/s3source", "shared/source/memsource", "shared/source/ossource", "shared/target/douyin", "shared/target/youku", "shared/target/douyinweb", "shared/target/alivod", "shared/target/memtarget"}
 }
 
 // pkg is what go list tells of a package.

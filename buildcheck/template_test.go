@@ -45,7 +45,8 @@ func TestEachFunctionIsGivenTheVariablesThatItReads(t *testing.T) {
 func TestTheTemplatesDefaultsAreAGoodConfiguration(t *testing.T) {
 	tpl := deployed(t)
 	names := template.Names{
-		Refs:       map[string]string{"Table": "vodlift-Table-1", "Inbox": "vodlift-inbox-1", "PublishStateMachine": "arn:aws:states:eu-central-1:111122223333:stateMachine:vodlift-publish"},
+		Refs: map[string]string{"Api": "abc123", "AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "111122223333", "AWS::StackName": "vodlift", "AWS::URLSuffix": "amazonaws.com",
+			"Table": "vodlift-Table-1", "Inbox": "vodlift-inbox-1", "PublishStateMachine": "arn:aws:states:eu-central-1:111122223333:stateMachine:vodlift-publish"},
 		Attributes: map[string]string{"SealKey.Arn": "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"},
 	}
 	for name, f := range tpl.Functions {

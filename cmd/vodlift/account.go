@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -27,17 +28,21 @@ An account is PLATFORM/NAME; the name is yours to choose, and routes speak of it
                       What waited for the login goes on. add is the same
   login youku/NAME    reads {"access_token": "...", "expires_in": N, "refresh_token": "..."} from standard input or
                       --file FILE: Youku's developer console shows the token, its API has no first login
+  login douyinweb/NAME   reads the cookies of your own session at creator.douyin.com from --file FILE: a cookies.txt
+                      (Netscape) or a JSON export of the browser
+  login alivod/NAME   reads {"access_key_id": "...", "access_key_secret": "..."}, or {"role_arn": "..."} whose role the
+                      app's key may take, from standard input or --file FILE
   list                who is logged in, until when, and when a person is needed
   remove PLATFORM/NAME   erases the secrets of an account here; what it published stays
 
-Accounts of Douyin's creator web (cookies) and of VOD cannot be logged in yet.`,
+Nothing secret is taken from the command line, and nothing secret is shown.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			var o accountOptions
 			data := dataFlag(fs)
 			fs.StringVar(&o.redirect, "redirect", "", "`ADDRESS` that the platform's console has for your app, https; in the demo the fake's by default")
 			scopes := &list{split: ","}
 			fs.Var(scopes, "scope", "ask for this `SCOPE`; may be repeated; default: what publishing needs")
-			fs.StringVar(&o.file, "file", "", "read Youku's token from `FILE`, as JSON; - is standard input")
+			fs.StringVar(&o.file, "file", "", "read the credential from `FILE`; - is standard input; not for douyin")
 			fs.BoolVar(&o.another, "another-user", false, "the account is another user of the platform from now on")
 			fs.BoolVar(&o.yes, "yes", false, "with remove: do not ask")
 			fs.BoolVar(&o.json, "json", false, "with list: JSON on standard output, one account a line")
@@ -87,14 +92,14 @@ func (m *Main) account(ctx context.Context, data string, o accountOptions, args 
 }
 
 func (m *Main) accountLogin(ctx context.Context, c *client, o accountOptions, a upload.Account) error {
-	q := stack.AccountRequest{Account: a, AnotherUser: o.another}
+	q := console.AccountRequest{Account: a, AnotherUser: o.another}
 	switch a.Target() {
 	case "douyin":
 		if o.file != "" {
-			return usagef("--file is for youku; a Douyin account logs in by an address")
+			return usagef("--file is not for douyin; its accounts log in by an address")
 		}
-		var b stack.LoginBegun
-		if err := c.post(ctx, "/api/accounts", stack.AccountRequest{Account: a, Begin: &stack.LoginBegin{Redirect: o.redirect, Scopes: o.scopes}}, &b); err != nil {
+		var b console.LoginBegun
+		if err := c.post(ctx, "/api/accounts", console.AccountRequest{Account: a, AnotherUser: o.another, Begin: &console.LoginBegin{Redirect: o.redirect, Scopes: o.scopes}}, &b); err != nil {
 			return m.withoutApp(err, a)
 		}
 		fmt.Fprintf(m.Stdout, "%sOpen this address as the user of %s, and consent:\n\n%s\n\n", c.mark(), a, shown(b.URL))
@@ -104,18 +109,18 @@ func (m *Main) accountLogin(ctx context.Context, c *client, o accountOptions, a 
 		if err != nil {
 			return err
 		}
-		q.Finish = &stack.LoginFinish{State: b.State, Pasted: pasted}
-	case "youku":
+		q.Finish = &console.LoginFinish{State: b.State, Pasted: pasted}
+	default:
 		if o.redirect != "" || len(o.scopes) > 0 {
 			return usagef("--redirect and --scope are for douyin")
 		}
-		raw, err := m.youkuToken(ctx, o.file)
+		raw, err := m.credential(ctx, a, o.file)
 		if err != nil {
 			return err
 		}
 		q.Token = raw
 	}
-	var in stack.LoggedIn
+	var in console.LoggedIn
 	if err := c.post(ctx, "/api/accounts", q, &in); err != nil {
 		return m.withoutApp(err, a)
 	}
@@ -131,29 +136,37 @@ func (m *Main) withoutApp(err error, a upload.Account) error {
 	return err
 }
 
-func (m *Main) youkuToken(ctx context.Context, file string) (json.RawMessage, error) {
+// credential reads what a platform without a page of consent wants: an object in JSON, or a text file such as cookies.
+func (m *Main) credential(ctx context.Context, a upload.Account, file string) (json.RawMessage, error) {
 	if file == "" && m.ReadSecret != nil {
-		fmt.Fprint(m.Stderr, `Youku's token as JSON on one line (not shown; access_token, expires_in, refresh_token): `)
+		if a.Target() == "douyinweb" {
+			return nil, usagef("say where the cookies are: --file FILE")
+		}
+		fmt.Fprintf(m.Stderr, "the credential of %s as JSON on one line (not shown; see help account): ", a)
 		s, err := m.ReadSecret(ctx)
 		fmt.Fprintln(m.Stderr)
-		return asObject([]byte(s), err)
+		return asToken([]byte(s), err)
 	}
-	return asObject(m.secretInput(ctx, file))
+	return asToken(m.secretInput(ctx, file))
 }
 
-func asObject(b []byte, err error) (json.RawMessage, error) {
+// asToken is the credential as the API takes it: an object as it is, anything else as a string.
+func asToken(b []byte, err error) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	b = []byte(strings.TrimSpace(string(b)))
-	if len(b) == 0 || b[0] != '{' || !json.Valid(b) {
-		return nil, errors.New(`the token: want JSON {"access_token": "...", "expires_in": seconds, "refresh_token": "..."}`)
+	b = bytes.TrimSpace(b)
+	switch {
+	case len(b) == 0:
+		return nil, errors.New("there is no credential in what was read")
+	case b[0] == '{' && json.Valid(b):
+		return b, nil
 	}
-	return b, nil
+	return json.Marshal(string(b))
 }
 
 // loggedIn tells what a login is good for, and what it is not.
-func (m *Main) loggedIn(c *client, in stack.LoggedIn) {
+func (m *Main) loggedIn(c *client, in console.LoggedIn) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
 	}
@@ -209,7 +222,7 @@ func (m *Main) day(t time.Time) string {
 }
 
 func (m *Main) accountList(ctx context.Context, c *client, o accountOptions, _ upload.Account) error {
-	var as []stack.AccountView
+	var as []console.AccountView
 	if err := c.get(ctx, "/api/accounts", &as); err != nil {
 		return err
 	}
@@ -256,7 +269,7 @@ func (m *Main) accountRemove(ctx context.Context, c *client, o accountOptions, a
 			return errors.New("the name was not typed, so nothing was removed")
 		}
 	}
-	var v stack.AccountView
+	var v console.AccountView
 	err := c.do(ctx, http.MethodDelete, c.run.API+"/api/accounts/"+url.PathEscape(a.Target())+"/"+url.PathEscape(a.Name()), nil, &v)
 	if err != nil {
 		return err

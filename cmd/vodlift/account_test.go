@@ -13,6 +13,7 @@ import (
 	"github.com/vodlift/vodlift/local/fake"
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
 	"github.com/vodlift/vodlift/shared/workflow"
@@ -72,7 +73,7 @@ func (d *desk) firstLogin(t *testing.T) {
 		t.Errorf("doctor: %d\n%s", status, out)
 	}
 	asJSON, _, _ := d.run(t, "", "account", "list", "--json")
-	var v stack.AccountView
+	var v console.AccountView
 	for line := range strings.Lines(asJSON) {
 		if strings.Contains(line, string(second)) {
 			if err := json.Unmarshal([]byte(line), &v); err != nil {
@@ -171,8 +172,8 @@ func (d *desk) once(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.close()
-	var b stack.LoginBegun
-	if err := c.post(t.Context(), "/api/accounts", stack.AccountRequest{Account: second, Begin: &stack.LoginBegin{}}, &b); err != nil {
+	var b console.LoginBegun
+	if err := c.post(t.Context(), "/api/accounts", console.AccountRequest{Account: second, Begin: &console.LoginBegin{}}, &b); err != nil {
 		t.Fatal(err)
 	}
 	pasted := make(chan string, 1)
@@ -187,10 +188,10 @@ func (d *desk) once(t *testing.T) {
 	if _, err := (&browser{t, paste, func(s string) string { return s }, &codes}).Write([]byte(b.URL)); err != nil {
 		t.Fatal(err)
 	}
-	finish := stack.LoginFinish{State: b.State, Pasted: <-pasted}
+	finish := console.LoginFinish{State: b.State, Pasted: <-pasted}
 	asked := d.Douyin.Counters()["access_token"].Requests
 	post := func(a upload.Account) error {
-		return c.post(t.Context(), "/api/accounts", stack.AccountRequest{Account: a, Finish: &finish}, &stack.LoggedIn{})
+		return c.post(t.Context(), "/api/accounts", console.AccountRequest{Account: a, Finish: &finish}, &console.LoggedIn{})
 	}
 	if err := post("douyin/other"); err == nil || !strings.Contains(err.Error(), "not open any more") {
 		t.Errorf("for another account: %v", err)

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 )
 
 func appCommand() command {
@@ -22,7 +22,7 @@ func appCommand() command {
 		long: `
 Keeps the id and the secret that the platform's console shows for your app. They are stored sealed and never shown.
 
-  set PLATFORM   douyin or youku. On a terminal it asks for both, and does not show the secret. Otherwise it reads
+  set PLATFORM   douyin, youku or alivod; or one of the names in docs/accounts.md (callback keys, passwords). On a terminal it asks for both, and does not show the secret. Otherwise it reads
                  {"id": "...", "secret": "..."} from standard input, or from --file FILE
   list           the ids only
 
@@ -49,7 +49,7 @@ func (m *Main) appSet(ctx context.Context, data, platform, file string) error {
 		return err
 	}
 	defer c.close()
-	var q stack.AppRequest
+	var q console.AppRequest
 	if file == "" && m.ReadSecret != nil {
 		q, err = m.askApp(ctx, platform)
 	} else {
@@ -58,7 +58,7 @@ func (m *Main) appSet(ctx context.Context, data, platform, file string) error {
 	if err != nil {
 		return err
 	}
-	var v stack.AppView
+	var v console.AppView
 	if err := c.post(ctx, "/api/apps/"+url.PathEscape(platform), q, &v); err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func (m *Main) appSet(ctx context.Context, data, platform, file string) error {
 	return nil
 }
 
-func (m *Main) askApp(ctx context.Context, platform string) (q stack.AppRequest, err error) {
+func (m *Main) askApp(ctx context.Context, platform string) (q console.AppRequest, err error) {
 	fmt.Fprintf(m.Stderr, "id of the app at %s (client_key, client_id): ", shown(platform))
 	if q.ID, err = m.line(ctx); err != nil {
 		fmt.Fprintln(m.Stderr)
@@ -84,7 +84,7 @@ func (m *Main) askApp(ctx context.Context, platform string) (q stack.AppRequest,
 	return q, err
 }
 
-func (m *Main) readApp(ctx context.Context, file string) (q stack.AppRequest, err error) {
+func (m *Main) readApp(ctx context.Context, file string) (q console.AppRequest, err error) {
 	b, err := m.secretInput(ctx, file)
 	if err != nil {
 		return q, err
@@ -103,7 +103,7 @@ func (m *Main) appList(ctx context.Context, data string, asJSON bool) error {
 		return err
 	}
 	defer c.close()
-	var vs []stack.AppView
+	var vs []console.AppView
 	if err := c.get(ctx, "/api/apps", &vs); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (d *desk) youku(t *testing.T) {
 		t.Errorf("without a refresh token: %d %q %q", status, out, errs)
 	}
 	for _, a := range []string{"douyinweb/main", "alivod/main"} {
-		if _, errs, status := d.run(t, good, "account", "login", a); status != exitFailed || !strings.Contains(errs, "not built yet") {
+		if _, errs, status := d.run(t, good, "account", "login", a); status != exitFailed || !strings.Contains(errs, "there is no platform") {
 			t.Errorf("%s: %d %q", a, status, errs)
 		}
 	}

@@ -36,11 +36,16 @@ func (m *Main) demoFolder() (string, error) {
 
 // dataFolder is the folder that the flag, the environment or the demo names, absolute.
 func (m *Main) dataFolder(flagged string) (string, error) {
-	if flagged == "" {
-		flagged = m.Env(dataVariable)
+	for _, name := range []string{dataVariable, stackVariable} {
+		if flagged == "" {
+			flagged = m.Env(name)
+		}
 	}
 	if flagged == "" {
 		return m.demoFolder()
+	}
+	if isStack(flagged) {
+		return flagged, nil
 	}
 	return m.path(flagged), nil
 }
@@ -59,10 +64,15 @@ type client struct {
 	run  stack.Running
 	id   stack.Identity
 	http *http.Client
+	// remote is set for a stack on AWS; then dir is its address.
+	remote *remote
 }
 
 // connect finds the stack that runs on the folder. The key is not sent to anybody else who may listen there by now.
 func (m *Main) connect(ctx context.Context, dir string) (*client, error) {
+	if isStack(dir) {
+		return m.connectStack(ctx, dir)
+	}
 	none := fmt.Errorf("no vodlift runs on %s; start it with %q, or say where it runs: --data DIR, or %s", dir, m.Name+" local --demo", dataVariable)
 	id, err := stack.ReadIdentity(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -160,6 +170,13 @@ func (c *client) do(ctx context.Context, method, url string, in []byte, out any)
 	}
 	if method != http.MethodGet {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	switch {
+	case c.remote != nil:
+		if err := c.remote.sign(req, in); err != nil {
+			return err
+		}
+	case method != http.MethodGet:
 		req.Header.Set(gateway.KeyHeader, c.id.Key)
 	}
 	res, err := c.http.Do(req)

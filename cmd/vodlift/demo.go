@@ -13,6 +13,7 @@ import (
 	"github.com/vodlift/vodlift/local/fake"
 	"github.com/vodlift/vodlift/local/sample"
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -54,7 +55,7 @@ func (m *Main) demo(ctx context.Context, c *client, dir string, b *board) error 
 }
 
 // demoResult shows the table and says whether everything is as it should be.
-func (m *Main) demoResult(ctx context.Context, c *client, p stack.LivePublication, sum string, b *board) error {
+func (m *Main) demoResult(ctx context.Context, c *client, p console.LivePublication, sum string, b *board) error {
 	posts := map[string]string{} // target and id of each post -> sha256 of its bytes
 	for target, base := range map[string]string{"douyin": c.run.Douyin, "youku": c.run.Youku} {
 		var e fake.Effects
@@ -65,7 +66,7 @@ func (m *Main) demoResult(ctx context.Context, c *client, p stack.LivePublicatio
 			posts[target+" "+post.ID] = post.SHA256
 		}
 	}
-	same := func(v stack.Live) string {
+	same := func(v console.Live) string {
 		if v.Post != nil && posts[v.Account.Target()+" "+v.Post.ID] == sum {
 			return "yes"
 		}
@@ -109,7 +110,7 @@ func (m *Main) nextSample(ctx context.Context, c *client, dir string) (file, key
 	return "", "", fmt.Errorf("the demo ran %d times in %s; remove that folder", sampleMost, dir)
 }
 
-func allEnded(p stack.LivePublication) bool {
+func allEnded(p console.LivePublication) bool {
 	for _, v := range p.Views {
 		if !v.Status.Terminal() {
 			return false

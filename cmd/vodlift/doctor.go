@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 )
 
 func doctorCommand() command {
@@ -33,7 +33,7 @@ func (m *Main) doctor(ctx context.Context, data string, asJSON bool) error {
 		return err
 	}
 	defer c.close()
-	var cs []stack.Check
+	var cs []console.Check
 	if err := c.get(ctx, "/api/doctor", &cs); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (m *Main) doctor(ctx context.Context, data string, asJSON bool) error {
 	rows := [][]string{}
 	for _, k := range cs {
 		word, text := strings.ToUpper(k.State), k.Text
-		if k.State == stack.CheckTurn {
+		if k.State == console.CheckTurn {
 			turns++
 			word = "-> " + string(k.Whose)
 		}

@@ -11,6 +11,7 @@ import (
 
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -24,13 +25,13 @@ func (d *desk) ills(t *testing.T) {
 		t.Fatal(errs)
 	}
 	out, _, status := d.run(t, "", "doctor", "--json")
-	found := map[string]stack.Check{}
+	found := map[string]console.Check{}
 	for line := range strings.Lines(out) {
-		var c stack.Check
+		var c console.Check
 		if err := json.Unmarshal([]byte(line), &c); err != nil {
 			t.Fatal(err)
 		}
-		if c.State == stack.CheckTurn {
+		if c.State == console.CheckTurn {
 			found[c.What] = c
 		}
 	}

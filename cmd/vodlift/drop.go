@@ -12,13 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/workflow"
 )
 
-func (c *client) byObject(ctx context.Context, key string) (stack.LivePublication, error) {
-	var p stack.LivePublication
+func (c *client) byObject(ctx context.Context, key string) (console.LivePublication, error) {
+	var p console.LivePublication
 	return p, c.get(ctx, "/api/objects?bucket="+url.QueryEscape(c.run.Inbox)+"&key="+url.QueryEscape(key), &p)
 }
 

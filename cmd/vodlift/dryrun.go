@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/target/douyin"
 	"github.com/vodlift/vodlift/shared/token"
@@ -122,7 +122,7 @@ type dryPlan struct {
 }
 
 // dryRun rehearses the publication with the real adapter.
-func (m *Main) dryRun(ctx context.Context, c *client, v *video, checked stack.Checked, asJSON bool) error {
+func (m *Main) dryRun(ctx context.Context, c *client, v *video, checked console.Checked, asJSON bool) error {
 	var plans []dryPlan
 	for _, a := range checked.Accounts {
 		p, err := rehearse(ctx, v, a)
@@ -148,16 +148,17 @@ func (m *Main) dryRun(ctx context.Context, c *client, v *video, checked stack.Ch
 	return nil
 }
 
-func rehearse(ctx context.Context, v *video, a stack.CheckedAccount) (dryPlan, error) {
+func rehearse(ctx context.Context, v *video, a console.CheckedAccount) (dryPlan, error) {
 	out := dryPlan{Account: a.Account, Plan: a.Plan, Note: a.Note, Text: a.Video.Title}
-	if a.Douyin == nil {
+	var conf douyin.Config
+	if a.Account.Target() != "douyin" || json.Unmarshal(a.Rehearsal, &conf) != nil {
 		return out, fmt.Errorf("a dry run of %s is not known", a.Account.Target())
 	}
 	p := &rehearsal{}
 	cred := func(context.Context) (token.Token, error) {
 		return token.Token{Grant: "dry-run", Subject: "OPEN_ID", Access: "ACCESS_TOKEN"}, nil
 	}
-	t := douyin.New(*a.Douyin, &http.Client{Transport: p, Timeout: time.Hour}, cred, nil)
+	t := douyin.New(conf, &http.Client{Transport: p, Timeout: time.Hour}, cred, nil)
 	out.Text = douyin.Text(a.Video)
 	p.at("open")
 	s, err := t.Init(ctx, a.Video, a.Plan)

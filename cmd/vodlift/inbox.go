@@ -40,6 +40,10 @@ type inbox struct {
 }
 
 func (c *client) inbox() (*inbox, error) {
+	if c.remote != nil && c.run.Inbox != "" {
+		api := c.remote.bucket(c.run.Region)
+		return &inbox{api: api, conns: &http.Transport{}, src: s3source.New(api), bucket: c.run.Inbox}, nil
+	}
 	if c.run.Bucket == "" || c.run.Inbox == "" {
 		return nil, errors.New("the stack does not say where its bucket is")
 	}

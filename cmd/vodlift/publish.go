@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/media"
@@ -42,8 +42,11 @@ PUBLISHED. Ctrl-C stops the watching only.`,
 			fs.BoolVar(&o.dry, "dry-run", false, "check everything and show each request; send and write nothing")
 			fs.BoolVar(&o.json, "json", false, "one JSON line for each upload on standard output")
 			fs.BoolVar(&o.noWait, "no-wait", false, "end as soon as it is on its way, with status 0")
-			fs.StringVar(&o.data, "data", "", "data folder of the running stack, `DIR`")
-			return func(ctx context.Context, args []string) error { return m.publish(ctx, o, args) }
+			where := dataFlag(fs)
+			return func(ctx context.Context, args []string) error {
+				o.data = *where
+				return m.publish(ctx, o, args)
+			}
 		},
 	}
 }
@@ -154,7 +157,7 @@ func (m *Main) carry(ctx context.Context, c *client, box *inbox, v *video, man m
 		return err
 	}
 	w := &watch{m: m, c: c, b: b, pub: pub, want: ids}
-	var p stack.LivePublication
+	var p console.LivePublication
 	if o.noWait {
 		p, err = w.look(ctx)
 	} else {
@@ -171,7 +174,7 @@ func (m *Main) carry(ctx context.Context, c *client, box *inbox, v *video, man m
 }
 
 // tooLate finds the uploads for which this run's manifest came after publishing had begun.
-func tooLate(before, after stack.LivePublication) map[string]string {
+func tooLate(before, after console.LivePublication) map[string]string {
 	late := map[string]string{}
 	for _, v := range after.Views {
 		if v.Refused != nil && after.Revision > before.Revision {
@@ -181,7 +184,7 @@ func tooLate(before, after stack.LivePublication) map[string]string {
 	return late
 }
 
-func (m *Main) publishResult(p stack.LivePublication, o publishOptions, late map[string]string, c *client, b *board) error {
+func (m *Main) publishResult(p console.LivePublication, o publishOptions, late map[string]string, c *client, b *board) error {
 	now := m.Now()
 	good := len(p.Views) > 0
 	var rs []result
@@ -302,12 +305,12 @@ func (v *video) probe(ctx context.Context) {
 }
 
 // checkFirst asks the stack what would become of the video, and says everything that is wrong at once.
-func (m *Main) checkFirst(ctx context.Context, c *client, v *video, man manifest.Manifest) (stack.Checked, error) {
+func (m *Main) checkFirst(ctx context.Context, c *client, v *video, man manifest.Manifest) (console.Checked, error) {
 	body, err := json.Marshal(man)
 	if err != nil {
-		return stack.Checked{}, err
+		return console.Checked{}, err
 	}
-	var out stack.Checked
+	var out console.Checked
 	if err := man.Validate(m.Now()); err != nil {
 		m.say("publish: %s", explain(err))
 		if v.not != nil {
@@ -316,7 +319,7 @@ func (m *Main) checkFirst(ctx context.Context, c *client, v *video, man manifest
 		m.say("publish: nothing was sent or written")
 		return out, errSaid
 	}
-	q := stack.CheckRequest{Key: v.key, Size: v.size, ContentType: v.info.ContentType, Duration: v.info.Duration, Manifest: body}
+	q := console.CheckRequest{Key: v.key, Size: v.size, ContentType: v.info.ContentType, Duration: v.info.Duration, Manifest: body}
 	if err := c.post(ctx, "/api/check", q, &out); err != nil {
 		return out, err
 	}
@@ -336,7 +339,7 @@ func (m *Main) checkFirst(ctx context.Context, c *client, v *video, man manifest
 	return out, nil
 }
 
-func problemText(p stack.Problem) string {
+func problemText(p console.Problem) string {
 	s := p.Text
 	if p.Field != "" {
 		s = p.Field + ": " + s

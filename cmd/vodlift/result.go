@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -25,7 +25,7 @@ type result struct {
 	Error       string `json:"error"`
 }
 
-func resultOf(v stack.Live, now time.Time) result {
+func resultOf(v console.Live, now time.Time) result {
 	r := result{Publication: v.Publication, Upload: v.ID, Account: string(v.Account), Status: statusWord(v.Status, v.Reason), Bytes: v.Source.Size, MS: elapsed(v, now).Milliseconds()}
 	if v.Post != nil {
 		r.Post = v.Post.ID
@@ -37,14 +37,14 @@ func resultOf(v stack.Live, now time.Time) result {
 }
 
 // trouble is the fault that people should know of: why it ended as it did, not one that was overcome.
-func trouble(v stack.Live) *state.Fault {
+func trouble(v console.Live) *state.Fault {
 	if v.Status == upload.Published {
 		return nil
 	}
 	return v.Fault
 }
 
-func elapsed(v stack.Live, now time.Time) time.Duration {
+func elapsed(v console.Live, now time.Time) time.Duration {
 	end := v.Ended
 	if end.IsZero() {
 		end = now
@@ -91,14 +91,14 @@ func columnsTable(w io.Writer, prefix string, rows [][]string) {
 	t.Flush()
 }
 
-func turnsOf(v stack.Live) string {
+func turnsOf(v console.Live) string {
 	if v.Plan == nil {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", v.Plan.Ranges, v.Turns)
 }
 
-func postOf(v stack.Live) string {
+func postOf(v console.Live) string {
 	if v.Post == nil {
 		return "-"
 	}
@@ -106,7 +106,7 @@ func postOf(v stack.Live) string {
 }
 
 // resultTable shows how each upload ended, with extra columns by upload id.
-func resultTable(w io.Writer, prefix string, vs []stack.Live, now time.Time, extraHead string, extra func(stack.Live) string) {
+func resultTable(w io.Writer, prefix string, vs []console.Live, now time.Time, extraHead string, extra func(console.Live) string) {
 	head := []string{"account", "status", "post", "bytes", "ranges/turns", "ms"}
 	if extra != nil {
 		head = append(head, extraHead)
@@ -123,7 +123,7 @@ func resultTable(w io.Writer, prefix string, vs []stack.Live, now time.Time, ext
 }
 
 // advice says what people can do about an upload.
-func advice(name string, v stack.Live) string {
+func advice(name string, v console.Live) string {
 	f := v.Fault
 	own := ""
 	if f != nil && f.Action != "" {

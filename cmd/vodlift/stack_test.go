@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 )
 
 // One gateway runs at a time in a process and a start costs, so the rules below share a stack; they use videos of their own.
@@ -250,7 +250,7 @@ func (b *bench) until(t *testing.T, want string, args ...string) string {
 
 func (b *bench) verbs(t *testing.T) {
 	out, _, status := b.run(t, "status", "--json")
-	var p stack.LivePublication
+	var p console.LivePublication
 	if err := json.Unmarshal([]byte(strings.SplitN(out, "\n", 2)[0]), &p); err != nil || status != exitOK {
 		t.Fatalf("%v, status %d: %s", err, status, out)
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
@@ -24,7 +24,7 @@ func statusCommand() command {
 Without an ID: the publications of the last days with their uploads. With the ID of a publication or an upload, or the
 start of one that no other has: its timeline, its fault, and what to do.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
-			data := fs.String("data", "", "data folder of the running stack, `DIR`")
+			data := dataFlag(fs)
 			asJSON := fs.Bool("json", false, "JSON on standard output, one publication a line")
 			days := fs.Int("days", 7, "how far back to look, `N` days")
 			return func(ctx context.Context, args []string) error {
@@ -57,8 +57,8 @@ func (m *Main) connected(ctx context.Context, data string) (*client, error) {
 	return m.connect(ctx, dir)
 }
 
-func (c *client) recent(ctx context.Context, days int) ([]stack.LivePublication, error) {
-	var ps []stack.LivePublication
+func (c *client) recent(ctx context.Context, days int) ([]console.LivePublication, error) {
+	var ps []console.LivePublication
 	return ps, c.get(ctx, fmt.Sprintf("/api/publications?days=%d", days), &ps)
 }
 
@@ -106,7 +106,7 @@ func (m *Main) statusAll(ctx context.Context, c *client, days int, asJSON bool) 
 	return nil
 }
 
-func percent(v stack.Live) string {
+func percent(v console.Live) string {
 	if v.Source.Size <= 0 {
 		return "-"
 	}
@@ -126,7 +126,7 @@ func jsonLines[T any](w io.Writer, all []T) error {
 
 // find reads the publication that an id names: of itself or of an upload, whole or by a start that no other has, or of
 // an object. upload is set if the id was an upload's.
-func (c *client) find(ctx context.Context, id string) (p stack.LivePublication, uploadID string, err error) {
+func (c *client) find(ctx context.Context, id string) (p console.LivePublication, uploadID string, err error) {
 	if key, ok := strings.CutPrefix(id, "s3://"+c.run.Inbox+"/"); ok {
 		if p, err = c.byObject(ctx, key); notFound(err) {
 			return p, "", c.whyUnknown(ctx, id, key)
@@ -182,7 +182,7 @@ const (
 	minPrefix = 3
 )
 
-func (c *client) exactly(ctx context.Context, id string) (p stack.LivePublication, uploadID string, err error) {
+func (c *client) exactly(ctx context.Context, id string) (p console.LivePublication, uploadID string, err error) {
 	if strings.HasPrefix(id, "u") {
 		err = c.get(ctx, "/api/uploads/"+url.PathEscape(id)+"?timeline=1", &p)
 		return p, id, err
@@ -218,7 +218,7 @@ func (m *Main) statusOf(ctx context.Context, c *client, id string, asJSON bool) 
 		return err
 	}
 	if asJSON {
-		return jsonLines(m.Stdout, []stack.LivePublication{p})
+		return jsonLines(m.Stdout, []console.LivePublication{p})
 	}
 	line := func(format string, args ...any) {
 		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
@@ -242,7 +242,7 @@ func (m *Main) statusOf(ctx context.Context, c *client, id string, asJSON bool) 
 }
 
 // publicationAdvice says what a publication without uploads waits for.
-func (m *Main) publicationAdvice(c *client, p stack.LivePublication) string {
+func (m *Main) publicationAdvice(c *client, p console.LivePublication) string {
 	sidecar := "s3://" + p.Source.Bucket + "/" + p.Source.Key + ".publish.json"
 	switch {
 	case p.Problem != nil:
@@ -255,7 +255,7 @@ func (m *Main) publicationAdvice(c *client, p stack.LivePublication) string {
 	return "put " + sidecar
 }
 
-func (m *Main) uploadStatus(line func(string, ...any), v stack.Live) {
+func (m *Main) uploadStatus(line func(string, ...any), v console.Live) {
 	line("upload %s to %s", v.ID, v.Account)
 	line("  status    %s, generation %d, revision %d", statusWord(v.Status, v.Reason), v.Gen, v.Revision)
 	line("  title     %s", v.Title)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/url"
@@ -9,13 +10,22 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
+// dataFlag registers --data and --stack, which name the same thing: where vodlift runs.
 func dataFlag(fs *flag.FlagSet) *string {
-	return fs.String("data", "", "data folder of the running stack, `DIR`")
+	where := fs.String("data", "", "data folder of the running stack, `DIR`")
+	fs.Func("stack", "a stack on AWS: its `URL`, as the output ApiUrl says; signed with your credentials of AWS", func(s string) error {
+		if !isStack(s) {
+			return errors.New("want https://...")
+		}
+		*where = s
+		return nil
+	})
+	return where
 }
 
 func heldCommand() command {
@@ -74,7 +84,7 @@ Ends the doubt about an upload that is HELD. Look at the account first.
   --publish-again    it is not there: publish it once more. Refused until the first attempt can no longer take effect`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			data := dataFlag(fs)
-			var r stack.Resolution
+			var r console.Resolution
 			fs.StringVar(&r.Published, "published", "", "`POST` that the upload became")
 			fs.BoolVar(&r.PublishAgain, "publish-again", false, "it was not published")
 			return func(ctx context.Context, args []string) error {
@@ -184,7 +194,7 @@ func (m *Main) pause(ctx context.Context, data, scope string, on bool) error {
 	if !found {
 		return usagef("there is nothing called %q here%s", scope, suggestion(scope, known, ""))
 	}
-	if err := c.post(ctx, "/api/pause", stack.PauseRequest{Scope: scope, On: on}, &struct{}{}); err != nil {
+	if err := c.post(ctx, "/api/pause", console.PauseRequest{Scope: scope, On: on}, &struct{}{}); err != nil {
 		return err
 	}
 	word := "goes on"

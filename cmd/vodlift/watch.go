@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -45,7 +45,7 @@ const (
 )
 
 // run returns the last view when everything has ended, or the error of ctx when people stopped watching.
-func (w *watch) run(ctx context.Context) (stack.LivePublication, error) {
+func (w *watch) run(ctx context.Context) (console.LivePublication, error) {
 	w.meters = map[string]*meter{}
 	tick := time.NewTicker(w.m.Poll)
 	defer tick.Stop()
@@ -68,11 +68,11 @@ func (w *watch) run(ctx context.Context) (stack.LivePublication, error) {
 	}
 }
 
-func (w *watch) look(ctx context.Context) (stack.LivePublication, error) {
-	var p stack.LivePublication
+func (w *watch) look(ctx context.Context) (console.LivePublication, error) {
+	var p console.LivePublication
 	err := w.c.get(ctx, "/api/publications/"+url.PathEscape(w.pub), &p)
 	if err == nil && len(w.want) > 0 {
-		p.Views = slices.DeleteFunc(p.Views, func(v stack.Live) bool { return !slices.Contains(w.want, v.ID) })
+		p.Views = slices.DeleteFunc(p.Views, func(v console.Live) bool { return !slices.Contains(w.want, v.ID) })
 	}
 	return p, err
 }
@@ -101,7 +101,7 @@ func (w *watch) tolerate(ctx context.Context, err error) error {
 	return nil
 }
 
-func (w *watch) done(p stack.LivePublication) bool {
+func (w *watch) done(p console.LivePublication) bool {
 	if len(p.Views) == 0 {
 		return p.Status == upload.Waiting && (p.Problem != nil || p.Reason == "route")
 	}
@@ -122,7 +122,7 @@ func (w *watch) done(p stack.LivePublication) bool {
 	return settled || w.m.Now().Sub(w.ended) > settleMost
 }
 
-func (w *watch) render(p stack.LivePublication) {
+func (w *watch) render(p console.LivePublication) {
 	now := w.m.Now()
 	if len(p.Views) == 0 {
 		w.say(p.ID, now, fmt.Sprintf("%s%s: %s", w.c.mark(), path.Base(p.Source.Key), statusWord(p.Status, p.Reason)), false)
@@ -173,7 +173,7 @@ func cutDetail(s string) (string, string, bool) {
 	return s, "", false
 }
 
-func (w *watch) meter(v stack.Live, now time.Time) *meter {
+func (w *watch) meter(v console.Live, now time.Time) *meter {
 	mt := w.meters[v.ID]
 	if mt == nil {
 		mt = &meter{}
@@ -195,14 +195,14 @@ func (w *watch) meter(v stack.Live, now time.Time) *meter {
 }
 
 // position is how much of the video is at the platform: what has a receipt, or what is on its way there.
-func position(v stack.Live, mt *meter) int64 {
+func position(v console.Live, mt *meter) int64 {
 	if v.Asset != nil || v.Post != nil {
 		return v.Source.Size
 	}
 	return min(v.Source.Size, max(v.Sent, mt.base+v.SentNow))
 }
 
-func (w *watch) row(name string, v stack.Live, mt *meter) string {
+func (w *watch) row(name string, v console.Live, mt *meter) string {
 	total := v.Source.Size
 	at := position(v, mt)
 	wide := min(30, max(10, w.b.width()/8))
@@ -222,7 +222,7 @@ func (w *watch) row(name string, v stack.Live, mt *meter) string {
 }
 
 // detail tells of bytes, parts and ranges while they travel.
-func detail(v stack.Live, mt *meter) string {
+func detail(v console.Live, mt *meter) string {
 	if s := looking(v); s != "" {
 		return detailMark + s
 	}
@@ -235,7 +235,7 @@ func detail(v stack.Live, mt *meter) string {
 
 // looking says that the answer of the platform was lost and what is done about it: this may take many minutes, in which
 // nothing else changes.
-func looking(v stack.Live) string {
+func looking(v console.Live) string {
 	i := v.Intent
 	if v.Status != upload.Publishing || i == nil || i.Result != state.IntentOpen || len(i.Looks) == 0 {
 		return ""
@@ -244,7 +244,7 @@ func looking(v stack.Live) string {
 }
 
 // partsDone counts whole parts; the last one may be shorter.
-func partsDone(v stack.Live, mt *meter) int64 {
+func partsDone(v console.Live, mt *meter) int64 {
 	at := position(v, mt)
 	if at >= v.Source.Size {
 		return int64(v.Plan.Parts)
@@ -254,7 +254,7 @@ func partsDone(v stack.Live, mt *meter) int64 {
 
 // inFlight counts the ranges that an invocation of this generation has a lease on, and how many parts those may carry
 // at once.
-func inFlight(v stack.Live, now time.Time) (ranges, parts int) {
+func inFlight(v console.Live, now time.Time) (ranges, parts int) {
 	for _, r := range v.Ranges {
 		if !r.Held(now) || r.Gen != v.Gen {
 			continue
@@ -267,7 +267,7 @@ func inFlight(v stack.Live, now time.Time) (ranges, parts int) {
 }
 
 // travel says what is in flight; after a kill, what the leases of the dead process hold up.
-func travel(v stack.Live, now time.Time) string {
+func travel(v console.Live, now time.Time) string {
 	ranges, parts := inFlight(v, now)
 	s := fmt.Sprintf("in flight %d ranges ~%d parts", ranges, parts)
 	dead := 0

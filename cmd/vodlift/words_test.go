@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/upload"
@@ -43,7 +43,7 @@ func TestAFaultIsWordedForPeople(t *testing.T) {
 }
 
 func TestAPausedUploadSaysHowToGoOn(t *testing.T) {
-	v := stack.Live{View: workflow.View{Upload: state.Upload{Status: upload.Waiting, Reason: "paused", Account: "douyin/main", NextAt: time.Now()}}}
+	v := console.Live{View: workflow.View{Upload: state.Upload{Status: upload.Waiting, Reason: "paused", Account: "douyin/main", NextAt: time.Now()}}}
 	if got := advice("vodlift", v); !strings.Contains(got, "vodlift pause SCOPE --off") || !strings.Contains(got, "global, douyin or douyin/main") {
 		t.Errorf("got %q", got)
 	}
@@ -66,7 +66,7 @@ func TestWhatRepeatsIsToldOnce(t *testing.T) {
 
 func TestALostAnswerIsShownWhileItIsLookedFor(t *testing.T) {
 	until := time.Date(2030, 1, 2, 3, 4, 5, 0, time.Local)
-	v := stack.Live{View: workflow.View{Upload: state.Upload{
+	v := console.Live{View: workflow.View{Upload: state.Upload{
 		Status: upload.Publishing, Counts: state.Counts{Looks: 17}, Intent: &state.Intent{Result: state.IntentOpen, SettleAt: until, Looks: make([]state.Look, 12)},
 	}}}
 	if got := looking(v); !strings.Contains(got, "looked for the post 17 times") || !strings.Contains(got, "until 03:04:05") || advice("vodlift", v) != got {
@@ -80,7 +80,7 @@ func TestALostAnswerIsShownWhileItIsLookedFor(t *testing.T) {
 
 func TestAFileThatIsTheMatterIsNotToBeRetried(t *testing.T) {
 	for field, want := range map[string]string{"source": "drop a mended one", "source.size": "drop a mended one", "title": "vodlift retry u1"} {
-		v := stack.Live{View: workflow.View{Upload: state.Upload{ID: "u1", Status: upload.Failed, Fault: &state.Fault{Field: field}}}}
+		v := console.Live{View: workflow.View{Upload: state.Upload{ID: "u1", Status: upload.Failed, Fault: &state.Fault{Field: field}}}}
 		if got := advice("vodlift", v); !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q in it", field, got, want)
 		}

@@ -73,8 +73,7 @@ type Stack struct {
 	folder   *folder
 	table    *sqlite.DB
 	log      *slog.Logger
-	douyin   douyin.Config // how the platform is spoken to
-	progress sync.Map      // upload id -> *atomic.Int64, bytes sent since the start
+	progress sync.Map // upload id -> *atomic.Int64, bytes sent since the start
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	failed   chan error
@@ -129,7 +128,7 @@ func Open(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.kind(run, o, &mo); err != nil {
 		return s, err
 	}
-	s.douyin = mo.Engines.Douyin
+	mo.Engines.Place, mo.Engines.Loopback = s.place(), o.Kind == Demo
 	if o.Tune != nil {
 		o.Tune(&mo)
 	}
@@ -204,7 +203,6 @@ func (s *Stack) listen(run context.Context, l net.Listener, h http.Handler) {
 func (s *Stack) serve(run context.Context, o Options) error {
 	gw, err := gateway.New(gateway.Options{
 		Routes: s.Template.Routes, Invoker: s.Functions, Key: s.Identity.Key, Log: o.Log,
-		Extra: map[string]http.Handler{"/api/": s.api()},
 	})
 	if err != nil {
 		return err

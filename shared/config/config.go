@@ -30,6 +30,7 @@ type Config struct {
 	Douyin     Douyin
 	Waits      Waits
 	StartsFrom time.Time // STARTS_FROM: older objects are never started by a sweep
+	APIURL     string    // API_URL: of our own HTTP API, for the addresses that logins come back to
 }
 
 // Pools are the ranges that may be carried at once (design 2, admission).
@@ -79,7 +80,8 @@ func needs() map[string][]string {
 		"uploadpart":   slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
 		"finalize":     slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
-		"refreshtoken": slices.Concat(base, douyin, []string{"KMS_KEY_ID", "EVENT_BUS_NAME"}),
+		"refreshtoken": slices.Concat(base, pools, douyin, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "EVENT_BUS_NAME", "ROUTES"}),
+		"console":      slices.Concat(base, pools, douyin, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "API_URL"}),
 		"reconcile":    slices.Concat(base, pools, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
 	}
 }

@@ -41,7 +41,8 @@ func variables() map[string]variable {
 		must("MAX_RANGES", whole(1, 40, func(c *Config, n int64) { c.Plan.MaxRanges = int(n) })),
 		must("STARTS_FROM", startsFrom),
 		must("SETTLE_LAG", span(time.Second, 7*24*time.Hour, func(c *Config) *time.Duration { return &c.Waits.SettleLag })),
-		may("DOUYIN_BASE_URL", "https://open.douyin.com", baseURL),
+		may("DOUYIN_BASE_URL", "https://open.douyin.com", host(func(c *Config) *string { return &c.Douyin.BaseURL })),
+		may("API_URL", "", host(func(c *Config) *string { return &c.APIURL })),
 		must("DOUYIN_GENERATION", word(func(c *Config) *string { return &c.Douyin.Generation }, "legacy", "v1")),
 		must("DOUYIN_AUTH", word(func(c *Config) *string { return &c.Douyin.Auth }, "header", "query")),
 		may("LOOK_WAITS", "", looks),
@@ -116,19 +117,28 @@ func startsFrom(c *Config, v string) string {
 	return ""
 }
 
-// baseURL accepts a platform host only: no setting of a function can name loopback or a private address (design 4.10).
-func baseURL(c *Config, v string) string {
+// host accepts a host's name only: no setting of a function can name loopback or a private address (design 4.10).
+func host(field func(*Config) *string) func(*Config, string) string {
+	return func(c *Config, v string) string {
+		name, rule := hostName(v)
+		if rule == "" {
+			*field(c) = "https://" + name
+		}
+		return rule
+	}
+}
+
+func hostName(v string) (name, broken string) {
 	const rule = "an https URL of a host name, without user, port, path or query"
 	u, err := url.Parse(v)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" || u.Host != u.Hostname() {
-		return rule
+		return "", rule
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") {
-		return rule
+		return "", rule
 	}
-	c.Douyin.BaseURL = "https://" + host
-	return ""
+	return host, ""
 }
 
 func looks(c *Config, v string) string {

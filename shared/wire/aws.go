@@ -18,6 +18,7 @@ import (
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/vodlift/vodlift/shared/config"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/manifest"
@@ -71,11 +72,22 @@ func awsEngines(c config.Config, cfg aws.Config) Engines {
 		Log:    log,
 		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
 		Douyin: dy,
+		Place:  awsPlace(c, cfg.Region),
 		Steps: workflow.Settings{
 			Plan: upload.Settings{MinRange: c.Plan.MinRange, MaxRanges: c.Plan.MaxRanges}, Looks: c.Waits.Looks,
 			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
 	}
+}
+
+// awsPlace is where the console stands on AWS. Logins come back to our own HTTP API.
+func awsPlace(c config.Config, region string) console.Place {
+	return console.Place{Inbox: c.Inbox, Region: region, Kind: "aws", Routes: "the template's parameter Routes, and deploy", Redirect: func(platform string) string {
+		if c.APIURL == "" {
+			return ""
+		}
+		return c.APIURL + "/oauth/" + platform + "/callback"
+	}}
 }
 
 // machines is the deployed state machine as starter and waker. IAM: states:StartExecution on the machine;

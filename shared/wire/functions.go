@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/source"
@@ -22,7 +23,7 @@ func randomOr(r io.Reader) io.Reader {
 }
 
 // functions maps each folder of functions/ to its step.
-func functions(w *workflow.Workflow) map[string]handler.Function {
+func functions(w *workflow.Workflow, c *console.Console) map[string]handler.Function {
 	return map[string]handler.Function{
 		"ingest": ingest(w).Function(),
 		"initupload": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Opened, error) {
@@ -35,7 +36,8 @@ func functions(w *workflow.Workflow) map[string]handler.Function {
 		"park": handler.JSON(func(ctx context.Context, in handler.ParkIn) (struct{}, error) {
 			return w.Park(ctx, workflow.ParkStep{Step: workflow.Step(in.StepIn), Token: string(in.Token), For: in.For})
 		}),
-		"refreshtoken": refreshtoken(w),
+		"refreshtoken": refreshtoken(w, c),
+		"console":      handler.Multi{HTTP: map[string]handler.HTTPFunc{"ANY /api/{proxy+}": c.Serve}}.Function(),
 		"reconcile":    reconcile(w).Function(),
 	}
 }
@@ -90,8 +92,9 @@ func reconcile(w *workflow.Workflow) handler.Multi {
 // Douyin's refresh tokens can be renewed themselves; the sweep finds that out by this interface.
 var _ token.RefreshRenewer = (*douyin.Refresher)(nil)
 
-// refreshtoken takes the machine's step, and the schedule's job. Both are ours and strict; the word job tells them apart.
-func refreshtoken(w *workflow.Workflow) handler.Function {
+// refreshtoken takes the machine's step, the schedule's job, and the browser that comes back from a platform's page. The
+// first two are ours and strict; the word job tells them apart.
+func refreshtoken(w *workflow.Workflow, c *console.Console) handler.Function {
 	step := handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Result, error) {
 		return w.Renew(ctx, workflow.Step(in))
 	})
@@ -107,7 +110,7 @@ func refreshtoken(w *workflow.Workflow) handler.Function {
 		w.Log.InfoContext(ctx, "the accounts were swept", "report", report)
 		return report, err
 	})
-	return func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
+	ours := func(ctx context.Context, event json.RawMessage) (json.RawMessage, error) {
 		var form struct {
 			Job *json.RawMessage `json:"job"`
 		}
@@ -116,4 +119,5 @@ func refreshtoken(w *workflow.Workflow) handler.Function {
 		}
 		return step(ctx, event)
 	}
+	return handler.Multi{HTTP: map[string]handler.HTTPFunc{"GET /oauth/{platform}/callback": c.LoginPage}, Direct: ours}.Function()
 }

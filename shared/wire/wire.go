@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/manifest"
@@ -44,6 +45,10 @@ type Engines struct {
 	Douyin  douyin.Config
 	Youku   youku.Config
 	Margin  time.Duration // of every function's deadline; default 2 s
+	// Place is where the operators' console stands.
+	Place console.Place
+	// Loopback: redirect addresses of logins may be on loopback, which only fakes take.
+	Loopback bool
 	// Progress, optional: see workflow.Parts.
 	Progress func(upload string, bytes int64)
 	// Targets, optional, are further platforms by their word, or stand-ins for known ones.
@@ -54,6 +59,7 @@ type Engines struct {
 type App struct {
 	*workflow.Workflow
 	Vault     *token.Vault
+	Console   *console.Console
 	Functions map[string]handler.Function // by the name of their folder, wrapped
 }
 
@@ -77,7 +83,8 @@ func New(e Engines) *App {
 		Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
 	})
 	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
-	for name, fn := range functions(w) {
+	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place})
+	for name, fn := range functions(w, app.Console) {
 		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
 	}
 	return app

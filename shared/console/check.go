@@ -1,6 +1,7 @@
-package stack
+package console
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/target"
-	"github.com/vodlift/vodlift/shared/target/douyin"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -43,8 +43,9 @@ type CheckedAccount struct {
 	Account upload.Account `json:"account"`
 	Video   upload.Video   `json:"video"`
 	Plan    upload.Plan    `json:"plan"`
-	Note    string         `json:"note,omitempty"`   // not wrong with the video, but in the way: no login, a pause
-	Douyin  *douyin.Config `json:"douyin,omitempty"` // how that platform is spoken to
+	Note    string         `json:"note,omitempty"` // not wrong with the video, but in the way: no login, a pause
+	// Rehearsal is how that platform is spoken to; absent: it cannot be rehearsed.
+	Rehearsal json.RawMessage `json:"rehearsal,omitempty"`
 }
 
 func (c *Checked) add(err error) {
@@ -60,9 +61,9 @@ func (c *Checked) add(err error) {
 	}
 }
 
-// check says what would become of a video by this stack's routes, limits and accounts. It writes nothing and sends
+// check says what would become of a video by the routes, limits and accounts. It writes nothing and sends
 // nothing.
-func (s *Stack) check(r *http.Request) (any, error) {
+func (c *Console) check(r *http.Request) (any, error) {
 	var q CheckRequest
 	if err := body(r, &q); err != nil {
 		return nil, err
@@ -73,26 +74,26 @@ func (s *Stack) check(r *http.Request) (any, error) {
 		return out, nil
 	}
 	if drop := manifest.DropOf(q.Key); drop != manifest.DropVideo {
-		out.add(fault.InvalidField("stack.check", "key", "the name of a video", "a file of this name is taken for a "+string(drop)))
+		out.add(fault.InvalidField("console.check", "key", "the name of a video", "a file of this name is taken for a "+string(drop)))
 	}
 	m, err := manifest.Parse(q.Manifest, manifest.KnownTargets())
 	if err != nil {
 		out.add(err)
 		return out, nil
 	}
-	for _, a := range s.chosen(&out, q.Key, &m) {
-		s.checkAccount(r, &out, q, m, a)
+	for _, a := range c.chosen(&out, q.Key, &m) {
+		c.checkVideo(r.Context(), &out, q, m, a)
 	}
 	return out, nil
 }
 
 // chosen finds the accounts that the manifest goes to, and completes it by the route's defaults.
-func (s *Stack) chosen(out *Checked, key string, m *manifest.Manifest) []upload.Account {
-	known := s.Accounts()
+func (c *Console) chosen(out *Checked, key string, m *manifest.Manifest) []upload.Account {
+	known := c.Accounts()
 	var to []upload.Account
 	for i, a := range m.To {
 		if !slices.Contains(known, a) {
-			out.add(fault.InvalidField("stack.check", fmt.Sprintf("to[%d]", i), "an account of this stack", fmt.Sprintf("there is no account %.64s; there is %s", a, names(known))))
+			out.add(fault.InvalidField("console.check", fmt.Sprintf("to[%d]", i), "an account of this stack", fmt.Sprintf("there is no account %.64s; there is %s", a, names(known))))
 			continue
 		}
 		to = append(to, a)
@@ -100,9 +101,9 @@ func (s *Stack) chosen(out *Checked, key string, m *manifest.Manifest) []upload.
 	if len(m.To) > 0 && len(to) == 0 {
 		return nil
 	}
-	route, ok := s.Routes.Match(Inbox, key)
+	route, ok := c.Routes.Match(c.Place.Inbox, key)
 	if !ok {
-		out.add(fault.InvalidField("stack.check", "key", "on a route", fmt.Sprintf("no route of this stack takes %.200q", key)))
+		out.add(fault.InvalidField("console.check", "key", "on a route", fmt.Sprintf("no route of this stack takes %.200q", key)))
 		return nil
 	}
 	m.To = to
@@ -110,7 +111,7 @@ func (s *Stack) chosen(out *Checked, key string, m *manifest.Manifest) []upload.
 	if m.Title == "" {
 		m.Title = manifest.TitleFromKey(key)
 	}
-	if err := m.Validate(s.Now()); err != nil {
+	if err := m.Validate(c.Now()); err != nil {
 		out.add(err)
 	}
 	accounts, err := route.Choose(*m)
@@ -131,33 +132,32 @@ func names(as []upload.Account) string {
 	return strings.Join(list, ", ")
 }
 
-func (s *Stack) checkAccount(r *http.Request, out *Checked, q CheckRequest, m manifest.Manifest, a upload.Account) {
-	c := CheckedAccount{Account: a, Video: upload.Video{
+func (c *Console) checkVideo(ctx context.Context, out *Checked, q CheckRequest, m manifest.Manifest, a upload.Account) {
+	in := CheckedAccount{Account: a, Video: upload.Video{
 		Account: a, Size: q.Size, FileName: manifest.FileName(q.Key), ContentType: q.ContentType, Duration: q.Duration,
 		Title: m.Title, Description: m.Description, Tags: m.Tags, Private: m.Private, Fields: m.For(a.Target()),
 	}}
-	limits, err := s.Targets.Limits(a)
+	limits, err := c.Targets.Limits(a)
 	if err == nil {
-		c.Plan, err = upload.NewPlan(q.Size, limits, s.Set.Plan)
+		in.Plan, err = upload.NewPlan(q.Size, limits, c.Set.Plan)
 	}
 	if err != nil {
 		out.add(err)
 	}
-	t, _, err := s.Targets.OpenTarget(r.Context(), a)
+	t, _, err := c.Targets.OpenTarget(ctx, a)
 	if err != nil {
-		c.Note = handler.Redact(err.Error(), 300)
+		in.Note = handler.Redact(err.Error(), 300)
 	}
-	if a.Target() == "douyin" {
-		conf := s.douyin
-		c.Douyin = &conf
-		if err != nil { // its checks need no login
-			t = douyin.New(conf, &http.Client{}, nil, nil)
-		}
+	p := c.Platforms[a.Target()]
+	in.Rehearsal = p.rehearsal()
+	v, ok := t.(target.Validator)
+	if !ok { // its checks need no login
+		v = p.Validator
 	}
-	if v, ok := t.(target.Validator); ok {
-		if err := v.Validate(c.Video); err != nil {
+	if v != nil {
+		if err := v.Validate(in.Video); err != nil {
 			out.add(err)
 		}
 	}
-	out.Accounts = append(out.Accounts, c)
+	out.Accounts = append(out.Accounts, in)
 }

@@ -1,4 +1,4 @@
-package stack
+package console
 
 import (
 	"context"
@@ -7,19 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
-	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/table"
-	"github.com/vodlift/vodlift/shared/target/douyin"
 	"github.com/vodlift/vodlift/shared/token"
-	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
-	"github.com/vodlift/vodlift/shared/wire"
 )
 
 // AppView is what may be shown of a platform's app.
@@ -49,18 +44,20 @@ const AccountNone = "no_login"
 // AccountView is what GET /api/accounts answers for each account. Nothing in it is secret.
 type AccountView struct {
 	token.AccountInfo
-	Lacks   []douyin.Lack `json:"lacks"`   // of the granted scopes
-	Routed  bool          `json:"routed"`  // a route names it
-	Waiting int           `json:"waiting"` // uploads that wait for a login
+	Lacks   []Lack `json:"lacks"`   // of the granted scopes
+	Routed  bool   `json:"routed"`  // a route names it
+	Waiting int    `json:"waiting"` // uploads that wait for a login
 }
 
 // AccountRequest is the body of POST /api/accounts: a login in two steps, or one by a token that was got elsewhere.
 // Exactly one of the three. It prints the account only.
 type AccountRequest struct {
-	Account upload.Account  `json:"account"`
-	Begin   *LoginBegin     `json:"begin,omitempty"`
-	Finish  *LoginFinish    `json:"finish,omitempty"`
-	Token   json.RawMessage `json:"token,omitempty"` // Youku: access_token, expires_in, refresh_token
+	Account upload.Account `json:"account"`
+	Begin   *LoginBegin    `json:"begin,omitempty"`
+	Finish  *LoginFinish   `json:"finish,omitempty"`
+	// Token is a credential that was got elsewhere, as the platform wants it (Platform.Wants): an object, or a text file
+	// as a string.
+	Token json.RawMessage `json:"token,omitempty"`
 	// AnotherUser allows a login by another user of the platform than the account was of before.
 	AnotherUser bool `json:"another_user,omitempty"`
 }
@@ -99,27 +96,17 @@ type LoggedIn struct {
 	Note    string `json:"note,omitempty"`
 }
 
-// operator serves what operators do with apps and accounts.
-type operator struct {
-	*Stack
-	http   *http.Client
-	login  *douyin.Login
-	logins logins
-}
-
 // operatorRoutes adds the verbs on apps and accounts to the API.
-func (s *Stack) operatorRoutes(mux *http.ServeMux) {
-	o := &operator{Stack: s, http: s.platforms()}
-	o.login = douyin.NewLogin(s.douyin, o.http, &douyin.Options{Now: s.Now})
-	mux.HandleFunc("GET /api/apps", s.answer(o.apps))
-	mux.HandleFunc("POST /api/apps/{platform}", s.answer(o.setApp))
-	mux.HandleFunc("GET /api/accounts", s.answer(func(r *http.Request) (any, error) { return o.accounts(r.Context()) }))
-	mux.HandleFunc("POST /api/accounts", s.answer(func(r *http.Request) (any, error) {
-		v, err := o.account(r)
+func (c *Console) operatorRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/apps", c.answer(c.apps))
+	mux.HandleFunc("POST /api/apps/{platform}", c.answer(c.setApp))
+	mux.HandleFunc("GET /api/accounts", c.answer(func(r *http.Request) (any, error) { return c.accounts(r.Context()) }))
+	mux.HandleFunc("POST /api/accounts", c.answer(func(r *http.Request) (any, error) {
+		v, err := c.account(r)
 		return v, withAction(err)
 	}))
-	mux.HandleFunc("DELETE /api/accounts/{target}/{name}", s.answer(o.remove))
-	mux.HandleFunc("GET /api/doctor", s.answer(func(r *http.Request) (any, error) { return o.doctor(r.Context()) }))
+	mux.HandleFunc("DELETE /api/accounts/{target}/{name}", c.answer(c.remove))
+	mux.HandleFunc("GET /api/doctor", c.answer(func(r *http.Request) (any, error) { return c.doctor(r.Context()) }))
 }
 
 // withAction adds to an error's text what to do: somebody sits before the terminal.
@@ -130,44 +117,38 @@ func withAction(err error) error {
 	return err
 }
 
-// platforms is a client for the few calls that no step makes. Like that of the steps it reaches the platforms, and in the
-// demo nothing but loopback.
-func (s *Stack) platforms() *http.Client {
-	t := transport.Options{MaxResponse: 1 << 20, FirstByte: 20 * time.Second, Log: s.log, AllowLoopback: s.Identity.Kind == Demo}
-	if s.Identity.Kind == Real {
-		t.Hosts = []string{"open.douyin.com", "api.youku.com"}
-	}
-	return transport.New(t)
-}
-
 // secretBody reads a body that holds secrets: what is wrong with it is said without quoting it.
 func secretBody(r *http.Request, v any) error {
 	if err := body(r, v); err != nil {
-		return fault.InvalidField("stack.api", "body", "a JSON object of known fields", "the request cannot be read")
+		return fault.InvalidField("console.api", "body", "a JSON object of known fields", "the request cannot be read")
 	}
 	return nil
 }
 
-// loginTargets are the platforms that an account can be logged in to so far.
-func loginTargets() []string { return []string{"douyin", "youku"} }
-
-// watchPasswordName is a sealed watch password of Youku, set as an app's secret is.
-var watchPasswordName = regexp.MustCompile("^" + wire.WatchPasswordPrefix + "[a-z0-9][a-z0-9-]{0,31}$")
-
-func knownPlatform(op, platform string) error {
-	switch {
-	case slices.Contains(loginTargets(), platform), watchPasswordName.MatchString(platform):
-		return nil
-	case slices.Contains(manifest.KnownTargets(), platform):
-		return fault.InvalidField(op, "platform", strings.Join(loginTargets(), ", "), platform+" is not built yet; its logins (creator-web cookies, VOD keys) come later")
+// record is what kind of sealed record may be set under name; Invalid where there is none such.
+func (c *Console) record(op, name string) (needSecret bool, err error) {
+	p, ok := c.Platforms[name]
+	if ok && !p.NoApp {
+		return p.NeedSecret, nil
 	}
-	return fault.InvalidField(op, "platform", strings.Join(loginTargets(), ", "), fmt.Sprintf("there is no platform %.32q", platform))
+	for _, r := range c.Records {
+		if r.Name.MatchString(name) {
+			return r.NeedSecret, nil
+		}
+	}
+	if ok {
+		return false, fault.InvalidField(op, "platform", "with an app", name+" has no app; its accounts log in by "+p.Wants)
+	}
+	return false, fault.InvalidField(op, "platform", strings.Join(c.words(), ", "), fmt.Sprintf("there is no platform %.32q", name))
 }
 
-func (o *operator) apps(r *http.Request) (any, error) {
+func (c *Console) apps(r *http.Request) (any, error) {
 	out := []AppView{}
-	for _, p := range loginTargets() {
-		key, err := o.Vault.App(r.Context(), p)
+	for _, p := range c.words() {
+		if c.Platforms[p].NoApp {
+			continue
+		}
+		key, err := c.Vault.App(r.Context(), p)
 		v := AppView{Platform: p, ID: key.ID, Set: err == nil}
 		if err != nil && !errors.Is(err, token.ErrNoApp) {
 			v.Note = err.Error()
@@ -177,10 +158,11 @@ func (o *operator) apps(r *http.Request) (any, error) {
 	return out, nil
 }
 
-func (o *operator) setApp(r *http.Request) (any, error) {
-	const op = "stack.setApp"
+func (c *Console) setApp(r *http.Request) (any, error) {
+	const op = "console.setApp"
 	platform := r.PathValue("platform")
-	if err := knownPlatform(op, platform); err != nil {
+	needSecret, err := c.record(op, platform)
+	if err != nil {
 		return nil, err
 	}
 	var q AppRequest
@@ -191,27 +173,27 @@ func (o *operator) setApp(r *http.Request) (any, error) {
 	switch {
 	case !wordLike(q.ID):
 		return nil, fault.InvalidField(op, "id", rule, "this is no app id")
-	case q.Secret == "" && platform == "douyin":
-		return nil, fault.InvalidField(op, "secret", "not empty", "Douyin's logins need the app's secret")
+	case q.Secret == "" && needSecret:
+		return nil, fault.InvalidField(op, "secret", "not empty", platform+" needs a secret, too")
 	case q.Secret != "" && !wordLike(q.Secret):
 		return nil, fault.InvalidField(op, "secret", rule, "this is no app secret")
 	}
-	before, err := o.Vault.App(r.Context(), platform)
+	before, err := c.Vault.App(r.Context(), platform)
 	out := AppView{Platform: platform, ID: q.ID, Set: true}
-	if err == nil && before.ID != q.ID {
+	if _, ok := c.Platforms[platform]; ok && err == nil && before.ID != q.ID {
 		out.Note = "this is another app than before: accounts of " + platform + " that were logged in with the former one have to log in again"
 	}
-	if err := o.Vault.PutApp(r.Context(), platform, token.AppKey{ID: q.ID, Secret: q.Secret}); err != nil {
+	if err := c.Vault.PutApp(r.Context(), platform, token.AppKey{ID: q.ID, Secret: q.Secret}); err != nil {
 		return nil, err
 	}
-	o.log.Info("app set", "platform", platform, "app", q.ID)
-	err = o.keyed(r.Context(), &out)
+	c.log.Info("app set", "platform", platform, "app", q.ID)
+	err = c.keyed(r.Context(), &out)
 	return out, err
 }
 
 // keyed lets uploads go on whose login is good and could not be renewed for want of the app's key.
-func (o *operator) keyed(ctx context.Context, v *AppView) error {
-	infos, err := o.Vault.Accounts(ctx)
+func (c *Console) keyed(ctx context.Context, v *AppView) error {
+	infos, err := c.Vault.Accounts(ctx)
 	if err != nil {
 		return err
 	}
@@ -219,7 +201,7 @@ func (o *operator) keyed(ctx context.Context, v *AppView) error {
 		if i.Account.Target() != v.Platform || i.State != token.AccountOK {
 			continue
 		}
-		n, err := o.LoggedIn(ctx, i.Account)
+		n, err := c.LoggedIn(ctx, i.Account)
 		if v.Resumed += n; err != nil {
 			return err
 		}
@@ -232,15 +214,15 @@ func wordLike(s string) bool {
 }
 
 // accounts lists those with a record, and those that only a route names.
-func (o *operator) accounts(ctx context.Context) ([]AccountView, error) {
-	infos, err := o.Vault.Accounts(ctx)
+func (c *Console) accounts(ctx context.Context) ([]AccountView, error) {
+	infos, err := c.Vault.Accounts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	routed := o.Accounts()
+	routed := c.Accounts()
 	for _, a := range routed {
 		if !slices.ContainsFunc(infos, func(i token.AccountInfo) bool { return i.Account == a }) {
-			i, err := o.Vault.Info(ctx, a)
+			i, err := c.Vault.Info(ctx, a)
 			if errors.Is(err, token.ErrNoCredential) {
 				i, err = token.AccountInfo{Account: a, State: AccountNone, RenewalsLeft: -1}, nil
 			}
@@ -253,7 +235,7 @@ func (o *operator) accounts(ctx context.Context) ([]AccountView, error) {
 	slices.SortFunc(infos, func(a, b token.AccountInfo) int { return strings.Compare(string(a.Account), string(b.Account)) })
 	out := make([]AccountView, 0, len(infos))
 	for _, i := range infos {
-		v, err := o.accountView(ctx, i)
+		v, err := c.accountView(ctx, i)
 		if err != nil {
 			return nil, err
 		}
@@ -265,39 +247,39 @@ func (o *operator) accounts(ctx context.Context) ([]AccountView, error) {
 // maxWaiting bounds how far waiting uploads are counted.
 const maxWaiting = 1000
 
-func (o *operator) accountView(ctx context.Context, i token.AccountInfo) (AccountView, error) {
-	v := AccountView{AccountInfo: i, Lacks: []douyin.Lack{}, Routed: slices.Contains(o.Accounts(), i.Account)}
-	if i.Account.Target() == "douyin" && i.State == token.AccountOK && len(i.Scopes) > 0 {
-		v.Lacks = append(v.Lacks, douyin.Lacks(o.douyin, i.Scopes)...)
+func (c *Console) accountView(ctx context.Context, i token.AccountInfo) (AccountView, error) {
+	v := AccountView{AccountInfo: i, Lacks: []Lack{}, Routed: slices.Contains(c.Accounts(), i.Account)}
+	if p := c.Platforms[i.Account.Target()]; p.Lacks != nil && i.State == token.AccountOK && len(i.Scopes) > 0 {
+		v.Lacks = append(v.Lacks, p.Lacks(i.Scopes)...)
 	}
-	us, err := o.Ledger.ByStatus(ctx, i.Account, upload.NeedsLogin, maxWaiting)
+	us, err := c.Ledger.ByStatus(ctx, i.Account, upload.NeedsLogin, maxWaiting)
 	v.Waiting = len(us)
 	return v, err
 }
 
-func (o *operator) remove(r *http.Request) (any, error) {
+func (c *Console) remove(r *http.Request) (any, error) {
 	a, err := upload.ParseAccount(r.PathValue("target") + "/" + r.PathValue("name"))
 	if err != nil {
-		return nil, fault.InvalidField("stack.remove", "account", "target/name", err.Error())
+		return nil, fault.InvalidField("console.remove", "account", "target/name", err.Error())
 	}
-	infos, err := o.Vault.Accounts(r.Context())
+	infos, err := c.Vault.Accounts(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(infos, func(i token.AccountInfo) bool { return i.Account == a && i.State != token.AccountRemoved }) {
-		return nil, fault.Newf(fault.Invalid, "stack.remove", "there is no login of %s: %w", a, table.ErrNotFound)
+		return nil, fault.Newf(fault.Invalid, "console.remove", "there is no login of %s: %w", a, table.ErrNotFound)
 	}
-	if err := o.Vault.Remove(r.Context(), a); err != nil {
+	if err := c.Vault.Remove(r.Context(), a); err != nil {
 		return nil, err
 	}
-	o.log.Info("account removed", "account", string(a))
-	return o.accountView(r.Context(), token.AccountInfo{Account: a, State: token.AccountRemoved})
+	c.log.Info("account removed", "account", string(a))
+	return c.accountView(r.Context(), token.AccountInfo{Account: a, State: token.AccountRemoved})
 }
 
 // codeOf takes the code out of what was pasted: the address that the platform sent the browser to, or the code alone.
 // What is wrong is said without quoting a code.
 func codeOf(pasted, state string) (string, error) {
-	const op, field = "stack.login", "pasted"
+	const op, field = "console.login", "pasted"
 	bad := func(rule, msg string) (string, error) { return "", fault.InvalidField(op, field, rule, msg) }
 	s := strings.Trim(strings.TrimSpace(pasted), "\"'<>")
 	if s == "" || len(s) > 8<<10 {

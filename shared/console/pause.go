@@ -1,4 +1,4 @@
-package stack
+package console
 
 import (
 	"context"
@@ -18,31 +18,31 @@ const pausedReason = "paused"
 const maxUnpaused = 1000
 
 // pause sets or ends a pause. At the end of one, who waited for it goes on at once.
-func (s *Stack) pause(r *http.Request) (any, error) {
+func (c *Console) pause(r *http.Request) (any, error) {
 	var p PauseRequest
 	if err := body(r, &p); err != nil {
 		return nil, err
 	}
 	if p.Scope == "" || len(p.Scope) > 128 {
-		return nil, fault.InvalidField("stack.api", "scope", "global, a target or an account", "nothing to pause")
+		return nil, fault.InvalidField("console.api", "scope", "global, a target or an account", "nothing to pause")
 	}
-	if err := s.Ledger.Pause(r.Context(), p.Scope, p.On); err != nil {
+	if err := c.Ledger.Pause(r.Context(), p.Scope, p.On); err != nil {
 		return nil, err
 	}
 	if p.On {
 		return p, nil
 	}
-	return p, s.unpause(r.Context())
+	return p, c.unpause(r.Context())
 }
 
-func (s *Stack) unpause(ctx context.Context) error {
-	for _, a := range s.Accounts() {
-		if scope, err := s.Ledger.Paused(ctx, a); err != nil {
+func (c *Console) unpause(ctx context.Context) error {
+	for _, a := range c.Accounts() {
+		if scope, err := c.Ledger.Paused(ctx, a); err != nil {
 			return err
 		} else if scope != "" {
 			continue // another pause holds
 		}
-		us, err := s.Ledger.ByStatus(ctx, a, upload.Waiting, maxUnpaused)
+		us, err := c.Ledger.ByStatus(ctx, a, upload.Waiting, maxUnpaused)
 		if err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (s *Stack) unpause(ctx context.Context) error {
 			if u.Reason != pausedReason {
 				continue
 			}
-			if _, err := s.Retry(ctx, u.ID); err != nil && !errors.Is(err, state.ErrRefused) && !errors.Is(err, state.ErrSuperseded) {
+			if _, err := c.Retry(ctx, u.ID); err != nil && !errors.Is(err, state.ErrRefused) && !errors.Is(err, state.ErrSuperseded) {
 				return err
 			}
 		}

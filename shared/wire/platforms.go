@@ -1,0 +1,59 @@
+package wire
+
+import (
+	"regexp"
+
+	"github.com/vodlift/vodlift/shared/console"
+	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/youku"
+)
+
+// platforms is what the console knows of each. loopback allows redirect addresses that only fakes take.
+func platforms(e Engines, loopback bool) map[string]console.Platform {
+	return map[string]console.Platform{
+		"douyin": {
+			Base: orText(e.Douyin.BaseURL, douyin.DefaultBase), NeedSecret: true,
+			Login: douyinLogin{douyin.NewLogin(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}), e.Douyin, loopback},
+			Lacks: func(scopes []string) []console.Lack {
+				var out []console.Lack
+				for _, l := range douyin.Lacks(e.Douyin, scopes) {
+					out = append(out, console.Lack(l))
+				}
+				return out
+			},
+			Validator: douyin.New(e.Douyin, e.HTTP, nil, nil), Rehearsal: e.Douyin,
+		},
+		"youku": {
+			Base: orText(e.Youku.BaseURL, youku.DefaultBase), Parse: youku.ParseLogin, Wants: youku.LoginWants,
+			Validator: youku.New(e.Youku, e.HTTP, nil, nil, &youku.Options{Now: e.Now}),
+		},
+	}
+}
+
+// records are the sealed records beside the apps of platforms that an operator may set.
+func records() []console.Record {
+	return []console.Record{
+		{Name: regexp.MustCompile("^" + WatchPasswordPrefix + "[a-z0-9][a-z0-9-]{0,31}$"), NeedSecret: true},
+		{Name: regexp.MustCompile(`^(vod-callback|douyin|forward)-next$|^vod-callback$|^forward$`), NeedSecret: true},
+	}
+}
+
+// douyinLogin is Douyin's page as the console wants it.
+type douyinLogin struct {
+	*douyin.Login
+	cfg      douyin.Config
+	loopback bool
+}
+
+func (l douyinLogin) Scopes() []string { return douyin.Scopes(l.cfg) }
+
+func (l douyinLogin) CheckRedirect(redirect string) error {
+	return douyin.CheckRedirect(redirect, l.loopback)
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
