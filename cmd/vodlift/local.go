@@ -33,6 +33,7 @@ VODLIFT_DATA names another.`,
 			fs.StringVar(&o.data, "data", "", "data folder, `DIR`")
 			fs.StringVar(&o.api, "api", "", "`ADDR`ess of the API on loopback, host:port; default a free port")
 			fs.StringVar(&o.bucket, "bucket", "", "`ADDR`ess of the bucket on loopback, host:port; default a free port")
+			fs.StringVar(&o.public, "public", "", "`ADDR`ess on loopback of what platforms and apps call (callbacks, AppServer), for a proxy before it; default a free port")
 			fs.BoolVar(&o.verbose, "verbose", false, "write the whole log, as JSON lines, to standard error")
 			return func(ctx context.Context, args []string) error { return m.local(ctx, o, args) }
 		},
@@ -42,6 +43,7 @@ VODLIFT_DATA names another.`,
 type localOptions struct {
 	demo, once, verbose bool
 	data, api, bucket   string
+	public              string
 }
 
 func (m *Main) local(ctx context.Context, o localOptions, args []string) error {
@@ -53,7 +55,7 @@ func (m *Main) local(ctx context.Context, o localOptions, args []string) error {
 	case !o.demo && o.data == "" && m.Env(dataVariable) == "":
 		return usagef("say --demo, or name a data folder: --data DIR")
 	}
-	for _, a := range []struct{ flag, addr string }{{"api", o.api}, {"bucket", o.bucket}} {
+	for _, a := range []struct{ flag, addr string }{{"api", o.api}, {"bucket", o.bucket}, {"public", o.public}} {
 		if err := loopback(a.flag, a.addr); err != nil {
 			return err
 		}
@@ -70,7 +72,7 @@ func (m *Main) local(ctx context.Context, o localOptions, args []string) error {
 		return err
 	}
 	b := &board{w: m.Stdout, terminal: m.StdoutTerminal, width: m.Width}
-	s, err := stack.Open(ctx, stack.Options{Dir: dir, Kind: kind, API: o.api, Bucket: o.bucket, Log: m.logger(o, b), Tune: m.Tune})
+	s, err := stack.Open(ctx, stack.Options{Dir: dir, Kind: kind, API: o.api, Bucket: o.bucket, Public: o.public, Log: m.logger(o, b), Tune: m.Tune})
 	if err != nil {
 		return m.whyNotOpen(dir, kind, err)
 	}

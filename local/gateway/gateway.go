@@ -41,6 +41,10 @@ type Options struct {
 	Invoker Invoker
 	// Key is the random key of the data folder; writes need it.
 	Key string
+	// Public serves the routes that have no authorizer (NONE), and only those: callbacks, apps, browsers that come back
+	// from a platform. Each of them lets in by itself, so there is no key, and neither Host nor Origin is looked at: a
+	// proxy may stand before it. Otherwise exactly those routes are not served.
+	Public bool
 	// Extra handlers by path prefix ("/api/", as http.ServeMux has them), under the same checks as the routes.
 	Extra map[string]http.Handler
 	// Bare handlers by path prefix, under the checks of Host and Origin only: the fake platforms, whose clients send
@@ -63,7 +67,7 @@ type Gateway struct {
 
 // New checks the options. Two routes with one key, an empty key, an Extra that hides a route are errors.
 func New(o Options) (*Gateway, error) {
-	if o.Invoker == nil || len(o.Key) < 16 {
+	if o.Invoker == nil || len(o.Key) < 16 && !o.Public {
 		return nil, errors.New("gateway: an Invoker and a Key of at least 16 characters are required")
 	}
 	if o.MaxBody <= 0 {
@@ -84,6 +88,9 @@ func New(o Options) (*Gateway, error) {
 	g := &Gateway{opts: o, mux: http.NewServeMux()}
 	seen := map[string]bool{}
 	for _, r := range o.Routes {
+		if o.Public != (r.Auth == "NONE") {
+			continue
+		}
 		if seen[r.Key()] {
 			return nil, fmt.Errorf("gateway: two routes %s", r.Key())
 		}
@@ -91,7 +98,7 @@ func New(o Options) (*Gateway, error) {
 		g.routes = append(g.routes, route{Route: r, segments: strings.Split(strings.Trim(r.Path, "/"), "/")})
 	}
 	sort.SliceStable(g.routes, func(i, j int) bool { return g.routes[i].rank() < g.routes[j].rank() })
-	guard := Guard{Key: o.Key, MaxBody: o.MaxBody}
+	guard := Guard{Key: o.Key, MaxBody: o.MaxBody, Open: o.Public}
 	for prefix, h := range o.Extra {
 		if prefix == "/" || !strings.HasPrefix(prefix, "/") {
 			return nil, fmt.Errorf("gateway: %q cannot be mounted", prefix)

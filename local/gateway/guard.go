@@ -25,6 +25,7 @@ type Guard struct {
 	Key     string
 	MaxBody int64 // 0 = MaxBody
 	Bare    bool  // Host and Origin only
+	Open    bool  // the size only: the handler lets in by itself
 }
 
 // Wrap puts the guard before next.
@@ -45,6 +46,9 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 }
 
 func (g Guard) check(r *http.Request) (status int, why string) {
+	if g.Open {
+		return 0, ""
+	}
 	if !ownHost(r) {
 		return http.StatusMisdirectedRequest, "the Host of the request is not this machine"
 	}

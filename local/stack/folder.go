@@ -46,6 +46,7 @@ type Running struct {
 	Bucket string `json:"bucket"`
 	Region string `json:"region"`
 	Inbox  string `json:"inbox"`
+	Public string `json:"public"`           // callbacks of platforms, and apps
 	Douyin string `json:"douyin,omitempty"` // the fakes' addresses, in the demo
 	Youku  string `json:"youku,omitempty"`
 	OSS    string `json:"oss,omitempty"` // where Youku's videos go

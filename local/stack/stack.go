@@ -52,6 +52,7 @@ type Options struct {
 	Kind   Kind
 	API    string // address of the API; default 127.0.0.1:0
 	Bucket string // address of the bucket; default 127.0.0.1:0
+	Public string // address of what platforms and apps call; default 127.0.0.1:0
 	Log    *slog.Logger
 	// Tune, for tests, changes the engines before they are wired.
 	Tune func(*MachineOptions)
@@ -71,6 +72,7 @@ type Stack struct {
 	OSS      *fakeoss.Server
 
 	folder   *folder
+	public   net.Listener // of callbacks and apps; its address is known before the platforms start
 	table    *sqlite.DB
 	log      *slog.Logger
 	progress sync.Map // upload id -> *atomic.Int64, bytes sent since the start
@@ -121,6 +123,10 @@ func Open(ctx context.Context, o Options) (_ *Stack, err error) {
 		return s, err
 	}
 	s.Running = Running{PID: os.Getpid(), Kind: o.Kind, Bucket: s.Bucket.Endpoint(), Region: s.Bucket.Region(), Inbox: Inbox}
+	if s.public, err = gateway.Listen(run, orAny(o.Public)); err != nil {
+		return s, err
+	}
+	s.Running.Public = "http://" + s.public.Addr().String()
 	mo := MachineOptions{Inbox: Inbox, Engines: wire.Engines{
 		Table: s.table, Cipher: token.NewSealer(keys, nil), Source: s3source.New(s.Bucket.Client(nil)),
 		Outside: outbox{o.Log}, Log: o.Log, Progress: s.count, Steps: workflow.Settings{Inbox: Inbox},
@@ -207,6 +213,11 @@ func (s *Stack) serve(run context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	public, err := gateway.New(gateway.Options{Routes: s.Template.Routes, Invoker: s.Functions, Public: true, Log: o.Log})
+	if err != nil {
+		return err
+	}
+	s.listen(run, s.public, public)
 	l, err := gateway.Listen(run, orAny(o.API))
 	if err != nil {
 		return err
@@ -276,6 +287,9 @@ func (s *Stack) Close() error {
 	}
 	if s.Bucket != nil {
 		errs = append(errs, s.Bucket.Close())
+	}
+	if s.public != nil {
+		_ = s.public.Close() // its server has closed it, if there was one
 	}
 	s.wg.Wait()
 	errs = append(errs, s.closeFakes())
