@@ -52,6 +52,9 @@ func (n *notifier) wait() { n.work.Wait() }
 // PutObject implements backend.Backend.
 func (n *notifier) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
 	bucket, key := value(in.Bucket), value(in.Key)
+	if !isPath(key) {
+		return s3response.PutObjectOutput{}, badKey()
+	}
 	out, err := n.Backend.PutObject(ctx, in)
 	if err == nil {
 		n.tidy("attributes", n.meta.settle(bucket, key))
@@ -63,6 +66,9 @@ func (n *notifier) PutObject(ctx context.Context, in s3response.PutObjectInput) 
 // CopyObject implements backend.Backend.
 func (n *notifier) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
 	bucket, key := value(in.Bucket), value(in.Key)
+	if !isPath(key) {
+		return s3response.CopyObjectOutput{}, badKey()
+	}
 	out, err := n.Backend.CopyObject(ctx, in)
 	if err == nil && out.CopyObjectResult != nil {
 		n.tidy("attributes", n.meta.settle(bucket, key))

@@ -28,6 +28,9 @@ func (n *notifier) quiet(op string, err error) error {
 
 // CreateMultipartUpload implements backend.Backend.
 func (n *notifier) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
+	if !isPath(value(in.Key)) {
+		return s3response.InitiateMultipartUploadResult{}, badKey()
+	}
 	out, err := n.Backend.CreateMultipartUpload(ctx, in)
 	return out, n.quiet("CreateMultipartUpload", err)
 }

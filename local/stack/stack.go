@@ -88,6 +88,9 @@ type Settings struct {
 	Youku  youku.Config    `json:"youku"`
 }
 
+// unfinishedAge is after how long a client's unfinished upload to the inbox is given up; as template.yaml's lifecycle rule.
+const unfinishedAge = 7 * 24 * time.Hour
+
 const settingsFile = "config.json"
 
 // Open starts everything and returns when it serves. Unfinished uploads of an earlier process go on at once.
@@ -240,6 +243,15 @@ func (s *Stack) recover(ctx, run context.Context) error {
 	s.wg.Go(func() {
 		if _, err := s.Bucket.Replay(run, time.Time{}); err != nil && run.Err() == nil {
 			s.log.Error("objects of the bucket were not all looked at", "error", err.Error())
+		}
+		for run.Err() == nil {
+			if _, err := s.Bucket.Expire(run, time.Now().Add(-unfinishedAge)); err != nil && run.Err() == nil {
+				s.log.Warn("unfinished uploads of the bucket were not all ended", "error", err.Error())
+			}
+			select {
+			case <-run.Done():
+			case <-time.After(time.Hour):
+			}
 		}
 	})
 	return nil
