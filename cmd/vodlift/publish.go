@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
@@ -71,11 +70,9 @@ func (o publishOptions) manifest() (manifest.Manifest, error) {
 		return man, usagef("say where to: --to ACCOUNT, for example --to douyin/main")
 	}
 	if o.at != "" {
-		at, err := time.Parse(time.RFC3339, o.at)
-		if err != nil {
-			return man, usagef("--publish-at %q: want a time like 2030-01-02T15:04:05+08:00", o.at)
+		if err := man.SetPublishAt(o.at); err != nil {
+			return man, usagef("--publish-at %q: want a time like 2030-01-02T15:04:05+08:00, \"2030-01-02 15:04 Asia/Shanghai\" or +2h", o.at)
 		}
-		man.PublishAt = &at
 	}
 	return man, nil
 }

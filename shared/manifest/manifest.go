@@ -22,9 +22,11 @@ type Manifest struct {
 	Tags        []string
 	Cover       *Cover
 	PublishAt   *time.Time // not before this
-	Private     bool
-	Again       string           // a label that asks for a second post of the same source to the same account
-	To          []upload.Account // empty: what the route says
+	// PublishIn is publish_at as "+2h": not before so long after the video was taken in. At most one of the two is set.
+	PublishIn *time.Duration
+	Private   bool
+	Again     string           // a label that asks for a second post of the same source to the same account
+	To        []upload.Account // empty: what the route says
 	// Targets holds the fields for one platform, by its word ("douyin"), as a JSON object that only its adapter reads.
 	Targets map[string]json.RawMessage
 
@@ -74,7 +76,7 @@ func (m Manifest) fields() fieldSet {
 		bit fieldSet
 	}{
 		{m.Title != "", hasTitle}, {m.Description != "", hasDescription}, {m.Tags != nil, hasTags}, {m.Cover != nil, hasCover},
-		{m.PublishAt != nil, hasPublishAt}, {m.Private, hasPrivate}, {m.Again != "", hasAgain}, {m.To != nil, hasTo},
+		{m.PublishAt != nil || m.PublishIn != nil, hasPublishAt}, {m.Private, hasPrivate}, {m.Again != "", hasAgain}, {m.To != nil, hasTo},
 	} {
 		if f.set {
 			s |= f.bit
@@ -102,7 +104,11 @@ func (m Manifest) MarshalJSON() ([]byte, error) {
 	put(hasDescription, fieldDescription, m.Description)
 	put(hasTags, fieldTags, orEmpty(m.Tags))
 	put(hasCover, fieldCover, m.Cover)
-	put(hasPublishAt, fieldPublishAt, m.PublishAt)
+	if m.PublishIn != nil {
+		put(hasPublishAt, fieldPublishAt, "+"+m.PublishIn.String())
+	} else {
+		put(hasPublishAt, fieldPublishAt, m.PublishAt)
+	}
 	put(hasPrivate, fieldPrivate, m.Private)
 	put(hasAgain, fieldAgain, m.Again)
 	put(hasTo, fieldTo, orEmpty(m.To))

@@ -32,7 +32,7 @@ func over(base, top Manifest) Manifest {
 		out.Cover = clone(top.Cover)
 	}
 	if s&hasPublishAt != 0 {
-		out.PublishAt = clone(top.PublishAt)
+		out.PublishAt, out.PublishIn = clone(top.PublishAt), clone(top.PublishIn)
 	}
 	if s&hasPrivate != 0 {
 		out.Private = top.Private

@@ -68,11 +68,10 @@ func (m *Manifest) metadatum(field, v string) *flaw {
 		}
 		m.Private, m.given = b, m.given|hasPrivate
 	case "publish-at":
-		t, err := parseTime(v)
-		if err != nil {
-			return &flaw{rule: "RFC 3339 with a zone", msg: err.Error()}
+		if err := m.setPublishAt(v); err != nil {
+			return &flaw{rule: publishRule, msg: err.Error()}
 		}
-		m.PublishAt, m.given = &t, m.given|hasPublishAt
+		m.given |= hasPublishAt
 	case "cover":
 		return m.metaCover(func(c *Cover) error { c.Key = v; return nil })
 	case "cover-at":

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
 )
@@ -152,35 +151,6 @@ func texts[S ~string](name string, raw json.RawMessage, into *[]S) *flaw {
 }
 
 func index(i int) string { return "[" + strconv.Itoa(i) + "]" }
-
-// rfc3339 is stricter than time.Parse and free of leap seconds; the schema has the same pattern.
-var rfc3339 = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
-
-func (m *Manifest) publishAt(raw json.RawMessage) *flaw {
-	var s string
-	if f := text(fieldPublishAt, raw, &s); f != nil {
-		return f
-	}
-	t, err := parseTime(s)
-	if err != nil {
-		return &flaw{fieldPublishAt, "", "RFC 3339 with a zone", err.Error()}
-	}
-	m.PublishAt = &t
-	return nil
-}
-
-func parseTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || !rfc3339.MatchString(s) {
-		return time.Time{}, fmt.Errorf("%q is no time such as 2026-11-30T18:00:00+08:00", clip(s))
-	}
-	// The instant counts, not the zone it was written in; UTC also makes what we store read the same everywhere.
-	t = t.UTC()
-	if t.Year() < 0 || t.Year() > 9999 {
-		return time.Time{}, fmt.Errorf("%q is out of range", clip(s))
-	}
-	return t, nil
-}
 
 func (m *Manifest) cover(raw json.RawMessage) *flaw {
 	var fields map[string]json.RawMessage

@@ -44,7 +44,7 @@ type Routes []Route
 const MaxRoutes = 500
 
 // ParseRoutes reads a JSON list of routes, as strict as Parse: bucket and prefix (empty, or ending in "/") are there once
-// as a pair, accounts are of known targets, defaults hold neither publish_at nor again nor a cover picture, which are a
+// as a pair, accounts are of known targets, defaults hold neither a date in publish_at nor again nor a cover picture, which are a
 // single video's, and `to` in them stays within the accounts. A missing sidecar word means optional.
 func ParseRoutes(b []byte, targets []string) (Routes, error) {
 	const op = "manifest.ParseRoutes"
