@@ -44,6 +44,7 @@ func layers() []string {
 		"shared/appserver",
 		"shared/handler",
 		"shared/console",
+		"shared/forward",
 		"shared/config",
 		"shared/wire",
 		"functions",

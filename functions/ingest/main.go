@@ -1,3 +1,5 @@
+//go:build !fc
+
 // Command ingest turns a dropped video, or a request, into a publication and its uploads, and starts them (design 2).
 package main
 

@@ -75,7 +75,8 @@ func needs() map[string][]string {
 	douyin := []string{"DOUYIN_BASE_URL", "DOUYIN_GENERATION", "DOUYIN_AUTH"}
 	waits := []string{"LOOK_WAITS", "POLL_FIRST", "POLL_MOST"}
 	return map[string][]string{
-		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM"}),
+		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM", "KMS_KEY_ID"}),
+		"vodcallback":  slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
 		"initupload":   slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES"}),
 		"uploadpart":   slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
 		"finalize":     slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 	"github.com/aws/aws-lambda-go/lambda/messages"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
@@ -118,6 +119,8 @@ func fieldsOf(ctx context.Context, name string, event json.RawMessage) []slog.At
 	fields := []slog.Attr{slog.String("function", name)}
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		fields = append(fields, slog.String("request_id", lc.AwsRequestID))
+	} else if fcc, ok := fccontext.FromContext(ctx); ok && fcc.RequestID != "" {
+		fields = append(fields, slog.String("request_id", Redact(fcc.RequestID, 64)))
 	}
 	var e struct {
 		Upload string `json:"upload"`

@@ -18,33 +18,44 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 )
 
+// Builder builds the function called name.
+type Builder func(ctx context.Context, name string) (Function, error)
+
 // service is a function service that can host us: the variable by which a process knows that it is there, and the loop
 // that serves it. run does not return while the service wants us.
 type service struct {
 	name     string
 	variable string
+	build    Builder
 	run      func(api string, fn Function)
 	// refuse tells the service that the function cannot start. Best effort.
 	refuse func(api string, err error)
 }
 
-// services is in order of precedence. Alibaba Function Compute joins the list with its adapter.
-func services() []service {
-	return []service{{name: "AWS Lambda", variable: "AWS_LAMBDA_RUNTIME_API", run: runLambda, refuse: refuseLambda}}
+// services is in order of precedence.
+func services(onLambda Builder, onFC []Builder) []service {
+	all := []service{{name: "AWS Lambda", variable: "AWS_LAMBDA_RUNTIME_API", build: onLambda, run: runLambda, refuse: refuseLambda}}
+	for _, b := range onFC {
+		// Function Compute has no address for a failed start; it reports the exit and shows the log.
+		all = append(all, service{name: "Alibaba Function Compute", variable: "FC_RUNTIME_API", build: b, run: runFC, refuse: func(string, error) {}})
+	}
+	return all
 }
 
 // Main is the whole of a function's main: it builds the function called name and serves it on the service that this
-// process finds itself in. build gives a function that Wrap made. Outside any service it says so and ends with status
-// 2; if build fails it tells the service and the log, names only, and ends with status 1.
-func Main(name string, build func(ctx context.Context, name string) (Function, error)) {
+// process finds itself in. On Function Compute, if it runs there at all, it is another function of the same name: one
+// that holds no key of ours and forwards; onFC builds it. A Builder gives a function that Wrap made. Outside any service
+// Main says so and ends with status 2; if the function cannot be built it tells the service and the log, names only, and
+// ends with status 1.
+func Main(name string, onLambda Builder, onFC ...Builder) {
 	var names []string
-	for _, s := range services() {
+	for _, s := range services(onLambda, onFC) {
 		api := os.Getenv(s.variable)
 		if api == "" {
 			names = append(names, s.variable+" ("+s.name+")")
 			continue
 		}
-		fn, err := build(context.Background(), name)
+		fn, err := s.build(context.Background(), name)
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s cannot start: %s\n", name, Redact(err.Error(), 4*maxMessage))
 			s.refuse(api, err)

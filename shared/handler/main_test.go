@@ -26,7 +26,7 @@ const childVariable = "HANDLER_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childVariable); name != "" {
-		handler.Main(name, child)
+		handler.Main(name, child, child)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())

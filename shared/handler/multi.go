@@ -73,6 +73,9 @@ func (m Multi) serveHTTP(ctx context.Context, event json.RawMessage) (json.RawMe
 		return encode(errorResponse(fault.InvalidField("handler.Multi", "", "known route", "no such route"), 404))
 	}
 	resp, err := fn(ctx, req)
+	if a := (*answered)(nil); errors.As(err, &a) {
+		return nil, err // Raw has its answer already
+	}
 	if err != nil {
 		out, eerr := encode(errorResponse(err, StatusOf(err)))
 		return nil, errors.Join(&answered{out: out, err: err}, eerr)

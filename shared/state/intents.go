@@ -2,12 +2,10 @@ package state
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/table"
@@ -42,12 +40,8 @@ func contentKeyFor(u *Upload) table.Key {
 
 // postKey is the claim of a post. An id that no key can hold is claimed by its digest: a post that a platform named is
 // never lost for its name.
-func postKey(target, post string) table.Key {
-	if post == "" || len(post) > maxPostID || !utf8.ValidString(post) {
-		post = fmt.Sprintf("sha256#%x", sha256.Sum256([]byte(post)))
-	}
-	return table.Key{PK: "POST#" + target + "#" + post, SK: "-"}
-}
+func postKey(target, post string) table.Key { return idKey("POST#"+target+"#", post) }
+
 func busyKey(a upload.Account) table.Key {
 	return table.Key{PK: "A#" + accountPK(a), SK: "BUCKET#publish"}
 }

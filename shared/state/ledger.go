@@ -27,6 +27,8 @@ var (
 	ErrSuperseded = errors.New("a later generation works on this upload")
 	// ErrLeaseHeld: another holder carries this range.
 	ErrLeaseHeld = errors.New("another invocation carries this range")
+	// ErrRenewing: another invocation renews the credentials of this session.
+	ErrRenewing = errors.New("another invocation renews this session's credentials")
 	// ErrClaimed: the content or the post belongs to another upload.
 	ErrClaimed = errors.New("claimed by another upload")
 	// ErrBusyAccount: another upload of the account has an open intent.

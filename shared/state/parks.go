@@ -2,6 +2,10 @@ package state
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,25 +24,41 @@ type Park struct {
 	item   table.Item
 }
 
-// parkRecord is Park at rest: the token sealed.
+// parkRecord is Park at rest: the token sealed. Without a box nobody waits; the record stays for what it has seen.
 type parkRecord struct {
 	For    string    `json:"for"`
 	Gen    int       `json:"gen"`
 	Due    time.Time `json:"due"`
 	Slot   time.Time `json:"slot,omitzero"`
-	Box    []byte    `json:"box"`
+	Box    []byte    `json:"box,omitempty"`
 	Serial int64     `json:"serial"`
+	Seen   []string  `json:"seen,omitempty"` // marks of this generation's tokens, the newest last
 }
+
+// maxSeen is how many tokens of a generation are remembered. A repeated delivery of an invocation comes within minutes,
+// not dozens of parks later.
+const maxSeen = 64
+
+// markOf tells tokens apart without keeping them: they are random, so half a digest gives nothing away.
+func markOf(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:8])
+}
+
+// ErrStale: this very token was parked before, and has been woken or followed by another.
+var ErrStale = errors.New("this park is over")
 
 func parkKey(id string) table.Key { return table.Key{PK: "U#" + id, SK: "PARK"} }
 
 // SlotQueue is the partition of the DUE index where uploads wait for a grant, oldest first.
 const SlotQueue = "slot#0"
 
-// PutPark stores a park, its token sealed, over an older one; over one of a later generation it is ErrSuperseded.
+// PutPark stores a park, its token sealed, over an older one; over one of a later generation it is ErrSuperseded. The same
+// token again changes nothing while it is the one that waits; once it was dropped, or another came after it, it is
+// ErrStale: a repeated delivery of an old park must not hide the token that really waits.
 func (l *Ledger) PutPark(ctx context.Context, p Park) error {
 	const op = "state.PutPark"
-	k := parkKey(p.Upload)
+	k, mark := parkKey(p.Upload), markOf(p.Token)
 	var last error
 	for try := range attempts {
 		l.backoff(ctx, try)
@@ -51,7 +71,18 @@ func (l *Ledger) PutPark(ctx context.Context, p Park) error {
 		if c.Value.Gen > p.Gen {
 			return fault.Newf(fault.Duplicate, op, "%w", ErrSuperseded)
 		}
-		c.Value = parkRecord{For: p.For, Gen: p.Gen, Due: p.Due, Slot: p.Slot, Serial: c.Value.Serial + 1}
+		var seen []string
+		if c.Value.Gen == p.Gen {
+			seen = c.Value.Seen
+		}
+		if i := slices.Index(seen, mark); i >= 0 {
+			if i == len(seen)-1 && len(c.Value.Box) > 0 {
+				return nil // a repeat, or our own write whose answer was lost
+			}
+			return fault.Newf(fault.Duplicate, op, "%w", ErrStale)
+		}
+		seen = append(slices.Clone(seen[max(0, len(seen)-maxSeen+1):]), mark)
+		c.Value = parkRecord{For: p.For, Gen: p.Gen, Due: p.Due, Slot: p.Slot, Serial: c.Value.Serial + 1, Seen: seen}
 		if c.Value.Box, err = l.cipher.Seal(ctx, []byte(p.Token), associated("park", k, c.Value.Serial)); err != nil {
 			return fault.Wrap(op, err)
 		}
@@ -79,7 +110,7 @@ func (l *Ledger) Park(ctx context.Context, id string) (p Park, ok bool, err erro
 	const op = "state.Park"
 	k := parkKey(id)
 	c, err := open[parkRecord](ctx, l.t, k)
-	if isAbsent(err) {
+	if isAbsent(err) || err == nil && len(c.Value.Box) == 0 {
 		return Park{}, false, nil
 	}
 	if err != nil {
@@ -93,13 +124,23 @@ func (l *Ledger) Park(ctx context.Context, id string) (p Park, ok bool, err erro
 	return Park{Upload: id, For: v.For, Gen: v.Gen, Due: v.Due, Slot: v.Slot, Token: string(tok), item: c.item}, true, nil
 }
 
-// DropPark removes the park that was read; a newer one stays.
+// DropPark removes the park that was read, token and place; a newer one stays. That its token was there is remembered.
 func (l *Ledger) DropPark(ctx context.Context, p Park) error {
-	err := l.t.Delete(ctx, p.item.Key, p.item.Version)
-	if isConflict(err) {
+	const op = "state.DropPark"
+	c, err := decode[parkRecord](p.item)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	c.Value.Box, c.Value.Due, c.Value.Slot = nil, time.Time{}, time.Time{}
+	it, err := c.encode()
+	if err != nil {
+		return err
+	}
+	it.Index = nil
+	if _, err = l.t.Put(ctx, it, p.item.Version); isConflict(err) {
 		return nil
 	}
-	return fault.Wrap("state.DropPark", err)
+	return fault.Wrap(op, err)
 }
 
 // Queue names what the due sweep walks.
@@ -111,6 +152,7 @@ const (
 	UploadQueue Queue = "upload"
 	PubQueue    Queue = "pub"
 	OutQueue    Queue = "out"
+	SessQueue   Queue = "sess" // open sessions, by when somebody looks whether they are still wanted
 )
 
 // DueIDs lists what is due in one queue until a moment, at most limit ids, the oldest of every shard before the second

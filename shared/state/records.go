@@ -105,6 +105,7 @@ type Counts struct {
 	Looks    int `json:"looks,omitempty"`
 	Polls    int `json:"polls,omitempty"`
 	Renewals int `json:"renewals,omitempty"`
+	Hints    int `json:"hints,omitempty"` // callbacks that were recorded with it
 }
 
 // Grant is the right to carry N ranges at once.
@@ -128,16 +129,17 @@ const (
 
 // Intent is the record, made before Publish, that we are about to do the irreversible thing (design 4.1).
 type Intent struct {
-	Attempt  int          `json:"attempt"`
-	Gen      int          `json:"gen"`
-	WriteID  string       `json:"write_id"` // of the invocation that may call
-	At       time.Time    `json:"at"`
-	SendBy   time.Time    `json:"send_by"`
-	SettleAt time.Time    `json:"settle_at"`
-	Asset    string       `json:"asset"`
-	Revision int          `json:"revision"` // of the manifest that it publishes
-	Result   IntentResult `json:"result,omitempty"`
-	Looks    []Look       `json:"looks,omitempty"` // the last of them
+	Attempt  int           `json:"attempt"`
+	Gen      int           `json:"gen"`
+	WriteID  string        `json:"write_id"` // of the invocation that may call
+	At       time.Time     `json:"at"`
+	SendBy   time.Time     `json:"send_by"`
+	SettleAt time.Time     `json:"settle_at"`
+	Asset    string        `json:"asset"`
+	Revision int           `json:"revision"` // of the manifest that it publishes
+	Result   IntentResult  `json:"result,omitempty"`
+	Looks    []Look        `json:"looks,omitempty"` // the last of them
+	Told     []upload.Post `json:"told,omitempty"`  // posts that callbacks named by this session's own id; a platform has to confirm them
 }
 
 // Look is what one look at the platform saw.
@@ -146,6 +148,7 @@ type Look struct {
 	Candidates []upload.Post `json:"candidates,omitempty"`
 	More       int           `json:"more,omitempty"` // candidates that were not kept
 	Denied     bool          `json:"denied,omitempty"`
+	Failed     bool          `json:"failed,omitempty"` // the platform could not be asked this time
 	Error      string        `json:"error,omitempty"`
 }
 
@@ -183,14 +186,16 @@ type Upload struct {
 	Progress   int64     `json:"progress,omitempty"`     // receipts, steps: grows whenever something was achieved
 	GenStartAt int64     `json:"gen_progress,omitempty"` // Progress when the generation began
 
-	Session   int          `json:"session,omitempty"`      // number of the newest; 0 = none yet
-	Live      bool         `json:"session_live,omitempty"` // that session is open, as far as we know
-	InitHash  string       `json:"init_hash,omitempty"`    // of what Init was sent
-	Plan      *upload.Plan `json:"plan,omitempty"`
-	Reopened  int          `json:"reopened,omitempty"`  // sessions lost so far
-	Completes int          `json:"completes,omitempty"` // tries on this session
-	Grant     *Grant       `json:"grant,omitempty"`
-	Slot      time.Time    `json:"slot,omitzero"` // waiting for a grant since
+	Session    int          `json:"session,omitempty"`      // number of the newest; 0 = none yet
+	Live       bool         `json:"session_live,omitempty"` // that session is open, as far as we know
+	InitHash   string       `json:"init_hash,omitempty"`    // of what Init was sent
+	Plan       *upload.Plan `json:"plan,omitempty"`
+	Reopened   int          `json:"reopened,omitempty"`  // sessions lost so far
+	SpentBy    string       `json:"spent_by,omitempty"`  // the platform's code that spoilt the last asset, and
+	SpentTimes int          `json:"spent,omitempty"`     // how often in a row
+	Completes  int          `json:"completes,omitempty"` // tries on this session
+	Grant      *Grant       `json:"grant,omitempty"`
+	Slot       time.Time    `json:"slot,omitzero"` // waiting for a grant since
 
 	Media *Media `json:"media,omitempty"` // of the preflight
 
@@ -211,6 +216,12 @@ type Upload struct {
 	Renew     int64     `json:"renew,omitempty"`   // version of the token that Renew has to replace
 	Fault     *Fault    `json:"fault,omitempty"`   // the last one, or why it ended
 	Refused   *Fault    `json:"refused,omitempty"` // a manifest revision that came too late
+
+	// Events counts the callbacks that may be news; Asked is how many of them there were when Check last began to ask. A
+	// park after that Check wakes itself where they differ: counted, not timed, so no order of steps loses one.
+	Events int64 `json:"events,omitempty"`
+	Asked  int64 `json:"asked,omitempty"`
+	Told   *Told `json:"told,omitempty"` // the most that callbacks have said
 
 	Received int   `json:"received,omitempty"` // parts with a receipt, when Open last looked
 	Bytes    int64 `json:"bytes,omitempty"`    // sent by earlier sessions, repeats included

@@ -17,6 +17,7 @@ type sealed struct {
 	Box     []byte    `json:"box"`
 	Serial  int64     `json:"serial"` // part of the associated data, so that an old box cannot stand in for a new one
 	Expires time.Time `json:"expires,omitzero"`
+	Done    bool      `json:"done,omitempty"` // completed: nothing is open at the platform any more
 
 	Renewer string    `json:"renewer,omitempty"` // who renews the credentials in it just now
 	Until   time.Time `json:"until,omitzero"`    // end of that lease
@@ -58,7 +59,7 @@ func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Sess
 			return fault.Wrap(op, err)
 		}
 		c.Value.Serial++
-		c.Value.Expires = s.Expires
+		c.Value.Expires, c.Value.Done = s.Expires, false
 		if c.Value.Box, err = l.cipher.Seal(ctx, plain, associated("session", k, c.Value.Serial)); err != nil {
 			return fault.Wrap(op, err)
 		}
@@ -66,6 +67,7 @@ func (l *Ledger) PutSession(ctx context.Context, id string, n int, s upload.Sess
 		if err != nil {
 			return err
 		}
+		it.Index = sessionPlace(id, n, l.now())
 		if last = l.t.Transact(ctx, "", []table.Op{{Put: &it, If: c.item.Version}, {Check: &meta.item.Key, If: meta.item.Version}}); last == nil {
 			return nil
 		}
@@ -112,7 +114,7 @@ const (
 
 // RenewSession lets fn renew the credentials of session n: one at a time over all processes, and only if nobody has
 // done so since serial seen. The new session is saved, under a context that survives cancellation, before it is given
-// away (design 3.1, 4.5). While another renews, it is Retryable with a delay.
+// away (design 3.1, 4.5). While another renews, it is ErrRenewing in a Retryable fault with a delay.
 func (l *Ledger) RenewSession(ctx context.Context, id string, n int, seen int64, fn func(context.Context, upload.Session) (upload.Session, error)) (upload.Session, int64, error) {
 	const op = "state.RenewSession"
 	owner, err := l.newID()
@@ -132,7 +134,7 @@ func (l *Ledger) RenewSession(ctx context.Context, id string, n int, seen int64,
 		}
 		now := l.now()
 		if c.Value.Renewer != "" && c.Value.Renewer != owner && now.Before(c.Value.Until) {
-			return upload.Session{}, 0, &fault.Error{Kind: fault.Retryable, Op: op, After: min(renewPoll, c.Value.Until.Sub(now)), Err: ErrLeaseHeld}
+			return upload.Session{}, 0, &fault.Error{Kind: fault.Retryable, Op: op, After: min(renewPoll, c.Value.Until.Sub(now)), Err: ErrRenewing}
 		}
 		c.Value.Renewer, c.Value.Until = owner, now.Add(renewLease)
 		if last = l.putSealed(ctx, &c); last == nil {
@@ -206,9 +208,4 @@ func (l *Ledger) renewHeld(ctx context.Context, c cell[sealed], fn func(context.
 		c.item.Version = have.item.Version
 	}
 	return old, 0, fault.Wrap(op, err)
-}
-
-// DropSessionRecord forgets the sealed session; nil if it is gone already.
-func (l *Ledger) DropSessionRecord(ctx context.Context, id string, n int) error {
-	return fault.Wrap("state.DropSessionRecord", l.t.Delete(ctx, sessionKey(id, n), table.AnyVersion))
 }

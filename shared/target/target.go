@@ -76,6 +76,12 @@ type Digester interface {
 	NeedsMD5() bool
 }
 
+// Namer is optional: the id under which the platform speaks of an open session's video in its callbacks (a video id, a
+// share id); "" if there is none yet. It is no secret. Without it a callback finds its upload by the post only.
+type Namer interface {
+	RemoteID(s upload.Session) string
+}
+
 // Attempt is one publish attempt that Inspect is asked about.
 type Attempt struct {
 	Video   upload.Video

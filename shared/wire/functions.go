@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/vodlift/vodlift/shared/callback"
 	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
@@ -23,9 +24,10 @@ func randomOr(r io.Reader) io.Reader {
 }
 
 // functions maps each folder of functions/ to its step.
-func functions(w *workflow.Workflow, c *console.Console) map[string]handler.Function {
+func functions(w *workflow.Workflow, c *console.Console, p callbackParts) map[string]handler.Function {
 	return map[string]handler.Function{
-		"ingest": ingest(w).Function(),
+		"ingest":      ingest(w, p).Function(),
+		"vodcallback": vodcallback(w, p),
 		"initupload": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Opened, error) {
 			return w.Open(ctx, workflow.Step(in))
 		}),
@@ -37,15 +39,28 @@ func functions(w *workflow.Workflow, c *console.Console) map[string]handler.Func
 			return w.Park(ctx, workflow.ParkStep{Step: workflow.Step(in.StepIn), Token: string(in.Token), For: in.For})
 		}),
 		"refreshtoken": refreshtoken(w, c),
-		"console":      handler.Multi{HTTP: map[string]handler.HTTPFunc{"ANY /api/{proxy+}": c.Serve}}.Function(),
+		"console":      consoleRoutes(c).Function(),
 		"reconcile":    reconcile(w).Function(),
 	}
 }
 
+// consoleRoutes: one for the operators who sign with IAM, and those of the pool's users, each with its scope
+// (template.yaml).
+func consoleRoutes(c *console.Console) handler.Multi {
+	m := handler.Multi{HTTP: map[string]handler.HTTPFunc{}}
+	for _, r := range []string{"ANY /api/{proxy+}", "GET /api/{proxy+}", "POST /api/{proxy+}", "POST /api/apps/{platform}", "POST /api/accounts", "DELETE /api/{proxy+}"} {
+		m.HTTP[r] = c.Serve
+	}
+	return m
+}
+
 // ingest takes S3's events from the bus, and requests of the publication API.
-func ingest(w *workflow.Workflow) handler.Multi {
+func ingest(w *workflow.Workflow, p callbackParts) handler.Multi {
 	return handler.Multi{
-		HTTP: map[string]handler.HTTPFunc{"POST /publications": handler.HTTPJSON(202, w.Submit)},
+		HTTP: map[string]handler.HTTPFunc{
+			"POST /publications":                 handler.HTTPJSON(202, w.Submit),
+			"POST " + callback.PathObjectCreated: forwardedDrop(w, p),
+		},
 		Events: map[string]handler.Function{
 			"Object Created": handler.AWSEvent(func(ctx context.Context, e handler.EventBridge[handler.ObjectCreated]) (workflow.Ingested, error) {
 				d := e.Detail

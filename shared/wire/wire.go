@@ -84,7 +84,7 @@ func New(e Engines) *App {
 	})
 	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
 	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place})
-	for name, fn := range functions(w, app.Console) {
+	for name, fn := range functions(w, app.Console, newCallbackParts(e, vault)) {
 		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
 	}
 	return app

@@ -13,8 +13,9 @@ import (
 )
 
 // Complete makes the asset of the received parts. Whatever happens the machine goes back to Open, which reads the
-// ledger: a lost answer is completed once more, then the session is given up for a new one. What was refused before any
-// effect does not count.
+// ledger. After a lost answer the platform is asked for the session's parts, where it can tell: while they are all there
+// nothing was completed, and the try does not count. Else it is completed once more, then the session is given up for a
+// new one. What was refused before any effect does not count.
 func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	u, ok, err := w.begin(ctx, in, func(u *state.Upload) {
 		if u.Live && u.Asset == nil {
@@ -36,9 +37,6 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	if err != nil {
 		return open, w.stepFault(ctx, &u, "complete", err)
 	}
-	if u.Completes > maxComplete {
-		return open, w.lose(ctx, &u, "completing it gave no answer")
-	}
 	tgt, version, err := w.Targets.OpenTarget(ctx, u.Account)
 	if err != nil {
 		return open, w.completeFault(ctx, &u, withToken(err, version), true)
@@ -46,6 +44,14 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 	tgt, sess, err := w.openSessionOf(ctx, &u, tgt)
 	if err != nil {
 		return open, err
+	}
+	if u.Completes > 1 {
+		if err := w.askOpen(ctx, &u, tgt, sess, rs); err != nil {
+			return open, w.completeFault(ctx, &u, withToken(err, version), true)
+		}
+	}
+	if u.Completes > maxComplete {
+		return open, w.lose(ctx, &u, "completing it gave no answer")
 	}
 	asset, err := tgt.Complete(ctx, sess, rs)
 	if err == nil && asset.ID == "" {
@@ -56,6 +62,9 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 		return open, w.lose(ctx, &u, err.Error())
 	case err != nil:
 		return open, w.completeFault(ctx, &u, withToken(err, version), !isKind(err, fault.Unknown) && !isKind(err, fault.Duplicate))
+	}
+	if err := w.Ledger.SessionDone(context.WithoutCancel(ctx), u.ID, u.Session, w.Now().Add(-w.Set.OrphanAge)); err != nil {
+		w.note(ctx, &u, "complete", "the session could not be marked as completed", err)
 	}
 	u, err = w.Ledger.Update(context.WithoutCancel(ctx), u.ID, u.Gen, func(u *state.Upload) error {
 		if u.Asset == nil {
@@ -68,6 +77,34 @@ func (w *Workflow) Complete(ctx context.Context, in Step) (Result, error) {
 		w.note(ctx, &u, "complete", fmt.Sprintf("%d bytes are one file at the platform now, crc64 %s", u.Source.Size, sum), nil)
 	}
 	return open, ignoreSuperseded(err)
+}
+
+// askOpen asks the platform whether the session that an earlier Complete gave no answer about is still open with every
+// part in it. It is: that Complete had no effect, and does not count. A session that is gone may have been completed:
+// completing it again then gives its file, or the session up. An error is one of asking.
+func (w *Workflow) askOpen(ctx context.Context, u *state.Upload, t target.Target, s upload.Session, rs []upload.Receipt) error {
+	listed, ok, err := listParts(ctx, t, s)
+	if !ok || errors.Is(err, target.ErrSessionLost) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	there := map[int]int64{}
+	for _, l := range listed {
+		there[l.Part] = l.Size
+	}
+	for _, r := range rs {
+		if there[r.Part] != r.Size {
+			return nil
+		}
+	}
+	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Completes = 1; return nil })
+	if err == nil {
+		*u = changed
+		w.note(ctx, u, "complete", "the platform still has the session open with every part: an earlier try had no effect", nil)
+	}
+	return err
 }
 
 // completeFault records why Complete failed. refused: it had no effect, so the try does not count.

@@ -65,7 +65,7 @@ func (c *credited) renew(ctx context.Context, serial int64) (upload.Session, int
 			c.now, c.serial = s, next
 			return s, next, nil
 		}
-		if !errors.Is(err, state.ErrLeaseHeld) || !c.mayWait(ctx) {
+		if !errors.Is(err, state.ErrRenewing) || !c.mayWait(ctx) {
 			return s, serial, err
 		}
 		// Another invocation renews. A turn that gave up for that would count as one without progress; the renewer's

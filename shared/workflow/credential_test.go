@@ -52,7 +52,7 @@ func TestSessionCredentialsAreRenewedByOneAtATimeAndNeverTwice(t *testing.T) {
 		wg.Go(func() {
 			for {
 				s, serial, err := l.RenewSession(t.Context(), id, 1, seen, renew)
-				if errors.Is(err, state.ErrLeaseHeld) && fault.KindOf(err) == fault.Retryable {
+				if errors.Is(err, state.ErrRenewing) && fault.KindOf(err) == fault.Retryable {
 					time.Sleep(time.Millisecond)
 					continue
 				}

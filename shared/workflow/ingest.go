@@ -25,6 +25,9 @@ type Ingested struct {
 	Reason      string   `json:"reason,omitempty"` // why nothing was started
 }
 
+// saysGone is Ingested.Reason of what is not in the bucket.
+const saysGone = "there is no such object (yet, or any more)"
+
 // maxSidecar is what a manifest may weigh. A revision is one item of the table, so it has to be well under 64 KB.
 const maxSidecar = manifest.MaxBytes
 
@@ -57,7 +60,7 @@ func (w *Workflow) ingestVideo(ctx context.Context, bucket, key string) (Ingeste
 func (w *Workflow) record(ctx context.Context, bucket, key string) (state.Publication, string, error) {
 	info, err := w.Source.Stat(ctx, source.Object{Bucket: bucket, Key: key})
 	if errors.Is(err, source.ErrNotFound) {
-		return state.Publication{}, "there is no such object (yet, or any more)", nil
+		return state.Publication{}, saysGone, nil
 	}
 	if err != nil {
 		return state.Publication{}, "", err
@@ -66,7 +69,7 @@ func (w *Workflow) record(ctx context.Context, bucket, key string) (state.Public
 	id := upload.PublicationID(src)
 	if !w.Set.StartsFrom.IsZero() && info.Modified.Before(w.Set.StartsFrom) {
 		if _, err := w.Ledger.Publication(ctx, id); errors.Is(err, table.ErrNotFound) {
-			return state.Publication{}, "older than starts_from", nil
+			return state.Publication{}, WhyOld, nil
 		} else if err != nil {
 			return state.Publication{}, "", err
 		}

@@ -46,6 +46,7 @@ func (w *Workflow) Look(ctx context.Context, in Step) (Result, error) {
 	if err != nil {
 		return w.lookFault(ctx, &u, withToken(err, version))
 	}
+	found.Posts = w.toldPosts(ctx, &u, t, found.Posts)
 	return w.judge(ctx, &u, found, at)
 }
 
@@ -126,10 +127,28 @@ func (w *Workflow) permit(ctx context.Context, u *state.Upload, look state.Look)
 	return Result{Next: "permit"}, nil
 }
 
-// undecided looks again, or holds once a look after settle_at has seen nothing: nobody can know then but a person.
+// maxFailedLooks is how many looks in a row have to fail after settle_at before a person is asked: one bad gateway at the
+// wrong moment is no answer.
+const maxFailedLooks = 3
+
+// failedLooks counts the looks in a row, up to the last, that could not look and came after settle_at.
+func failedLooks(in *state.Intent) int {
+	n := 0
+	for i := len(in.Looks) - 1; i >= 0 && in.Looks[i].Failed && !in.Looks[i].At.Before(in.SettleAt); i-- {
+		n++
+	}
+	return n
+}
+
+// undecided looks again, or holds once a look after settle_at has seen nothing, or several have failed: nobody can know
+// then but a person.
 func (w *Workflow) undecided(ctx context.Context, u *state.Upload, look state.Look) (Result, error) {
-	if !look.At.Before(u.Intent.SettleAt) {
+	switch {
+	case look.At.Before(u.Intent.SettleAt):
+	case !look.Failed:
 		return w.hold(ctx, u, look, "the platform did not say whether it was published")
+	case failedLooks(u.Intent)+1 >= maxFailedLooks:
+		return w.hold(ctx, u, look, fmt.Sprintf("the platform could not be asked whether it was published, %d times in a row", maxFailedLooks))
 	}
 	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
 		if u.Intent.AddLook(look); look.Error == "" {
@@ -151,7 +170,7 @@ func (w *Workflow) hold(ctx context.Context, u *state.Upload, look state.Look, w
 	changed, err := w.Ledger.End(ctx, u.ID, u.Gen, upload.EvHeld, "unknown outcome", func(u *state.Upload) error {
 		u.Intent.AddLook(look)
 		u.Fault = &state.Fault{
-			Step: "look", Kind: fault.Unknown.String(), Text: why, Actor: string(fault.ActorOperator), At: w.Now(),
+			Step: "look", Kind: fault.Unknown.String(), Text: why + toldText(u.Intent), Actor: string(fault.ActorOperator), At: w.Now(),
 			Action: resolveAction(u),
 		}
 		return nil
@@ -172,12 +191,18 @@ func (w *Workflow) lookFault(ctx context.Context, u *state.Upload, err error) (R
 		return Result{Next: "open"}, w.stepFault(ctx, u, "look", err)
 	}
 	w.note(ctx, u, "look", "could not look", err)
-	return w.undecided(ctx, u, state.Look{At: w.Now(), Error: w.faultOf("look", err).Text})
+	return w.undecided(ctx, u, state.Look{At: w.Now(), Failed: true, Error: w.faultOf("look", err).Text})
 }
 
 // Check asks whether the platform shows the post. Its answers: live, blocked, failed, later, open.
 func (w *Workflow) Check(ctx context.Context, in Step) (Result, error) {
-	u, ok, err := w.begin(ctx, in, func(u *state.Upload) { u.Counts.Passes++; u.NextAt = time.Time{} })
+	called := false // by an event: the poll's rhythm is not touched by it
+	u, ok, err := w.begin(ctx, in, func(u *state.Upload) {
+		called = unasked(u)
+		u.Asked = u.Events
+		u.Counts.Passes++
+		u.NextAt = time.Time{}
+	})
 	if err != nil || !ok {
 		return Result{Next: superseded}, err
 	}
@@ -206,13 +231,20 @@ func (w *Workflow) Check(ctx context.Context, in Step) (Result, error) {
 	case err != nil:
 		return w.checkFault(ctx, &u, withToken(err, version))
 	case verdict.State == target.Live:
+		w.lostCallback(&u, t)
 		return w.live(ctx, &u, verdict)
 	case verdict.State == target.Blocked:
-		f := state.FaultOf("watch", fault.Newf(fault.Permanent, "workflow.Check", "the platform blocked the post %s: %s", u.Post.ID, verdict.Reason), w.Now())
+		w.lostCallback(&u, t)
+		f := state.FaultOf("watch", &fault.Error{Kind: fault.Permanent, Op: "workflow.Check", Actor: fault.ActorOwner,
+			Action: "look at the post at the platform: mend it or appeal there",
+			Err:    fmt.Errorf("the platform blocked the post %s, or deleted it: %s", u.Post.ID, verdict.Reason)}, w.Now())
 		_, err := w.endBy(ctx, &u, f)
 		return Result{Next: "blocked"}, err
 	}
 	u.Counts.Renewals = 0
+	if called && u.Counts.Polls > 0 {
+		u.Counts.Polls--
+	}
 	return w.pollLater(ctx, &u)
 }
 
@@ -233,9 +265,9 @@ func (w *Workflow) live(ctx context.Context, u *state.Upload, v target.Verdict) 
 
 // pollLater sets the time of the next poll: 30 s doubling to 30 min.
 func (w *Workflow) pollLater(ctx context.Context, u *state.Upload) (Result, error) {
-	renewals := u.Counts.Renewals
+	renewals, polls := u.Counts.Renewals, u.Counts.Polls
 	_, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
-		u.Counts.Renewals = renewals
+		u.Counts.Renewals, u.Counts.Polls = renewals, polls
 		d := w.Set.PollFirst
 		for range u.Counts.Polls {
 			if d = d * 2; d >= w.Set.PollMost {

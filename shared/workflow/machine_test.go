@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,8 +24,8 @@ type exec struct {
 // Start implements workflow.Starter.
 func (r *rig) Start(_ context.Context, name string, input []byte) error {
 	in, err := stepInput(name, input)
-	if err != nil {
-		return err
+	if err != nil || r.starting != nil {
+		return errors.Join(err, r.starting)
 	}
 	for _, e := range r.execs {
 		if e.name == name {

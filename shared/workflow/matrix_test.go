@@ -32,9 +32,9 @@ var matrix = map[memtarget.Op]map[fault.Kind]string{
 		fault.Unknown: "PFPF", fault.Retryable: "PFPF", fault.TokenExpired: "PLPL", fault.CredentialsExpired: "LLLL",
 		fault.Duplicate: "PFPF", fault.Invalid: "IIII", fault.Permanent: "RRRR",
 	},
-	memtarget.Complete: {
-		fault.Unknown: "PSPS", fault.Retryable: "PFPF", fault.TokenExpired: "PLPL", fault.CredentialsExpired: "LLLL",
-		fault.Duplicate: "PSPS", fault.Invalid: "IIII", fault.Permanent: "RRRR",
+	memtarget.Complete: { // a session that still has every part was not completed: nothing is sent again
+		fault.Unknown: "PFPS", fault.Retryable: "PFPF", fault.TokenExpired: "PLPL", fault.CredentialsExpired: "LLLL",
+		fault.Duplicate: "PFPS", fault.Invalid: "IIII", fault.Permanent: "RRRR",
 	},
 	memtarget.Publish: { // after the effect only looking helps, whatever the kind
 		fault.Unknown: "PSPP", fault.Retryable: "PSPP", fault.TokenExpired: "PLPP", fault.CredentialsExpired: "LLPP",

@@ -37,6 +37,7 @@ const (
 	whySlot  = "slot"
 	whyQuota = "quota"
 	whyPause = "paused"
+	whyBusy  = "behind another publish of the account"
 )
 
 // Open decides from the ledger what the upload's next step is, and prepares it: preflight, plan, session, grant.
@@ -126,7 +127,9 @@ func (w *Workflow) toPublish(ctx context.Context, u *state.Upload) (Opened, erro
 	*u = changed
 	at, why := u.PublishAt, whyDue
 	if u.NotBefore.After(at) {
-		at, why = u.NotBefore, whyWait(u.Fault)
+		if at, why = u.NotBefore, whyWait(u.Fault); u.Reason == whyBusy {
+			why = whyBusy
+		}
 	}
 	wait := at.Sub(w.Now())
 	if wait > w.Set.NearWait {

@@ -159,7 +159,7 @@ func (w *Workflow) noPermit(ctx context.Context, u *state.Upload, err error) (Re
 		_, err := w.Ledger.End(ctx, u.ID, u.Gen, upload.EvFailed, "duplicate", func(u *state.Upload) error { u.Fault = f; return nil })
 		return Result{Next: refused}, err
 	case errors.Is(err, state.ErrBusyAccount):
-		return w.later(ctx, u, min(fault.As(err).After, w.Set.RetryPark))
+		return w.behind(ctx, u, min(fault.As(err).After, w.Set.RetryPark))
 	case errors.Is(err, state.ErrPaused), errors.Is(err, state.ErrRefused), isKind(err, fault.Retryable):
 		return Result{Next: early}, nil
 	}
@@ -180,10 +180,21 @@ func (w *Workflow) describe(ctx context.Context, id string) string {
 	return s
 }
 
-// later lets Open park this upload's publish for a while.
-func (w *Workflow) later(ctx context.Context, u *state.Upload, d time.Duration) (Result, error) {
+// behind lets Open park this upload's publish for a while, and says why: another upload of the account has an intent
+// without an answer.
+func (w *Workflow) behind(ctx context.Context, u *state.Upload, d time.Duration) (Result, error) {
+	first := u.Reason != whyBusy
 	until := w.Now().Add(max(d, time.Second))
-	_, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.NotBefore = until; return nil })
+	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
+		u.NotBefore = until
+		return u.To(upload.EvWait, whyBusy)
+	})
+	if errors.Is(err, state.ErrSuperseded) {
+		return Result{Next: superseded}, nil
+	}
+	if err == nil && first {
+		w.note(ctx, &changed, "publish", "waits: another upload of "+string(u.Account)+" is being published and has no answer yet", nil)
+	}
 	return Result{Next: early}, err
 }
 
@@ -283,7 +294,13 @@ type refusal struct {
 	ends      bool
 	spent     bool // the asset serves no further create
 	notBefore time.Time
+	spentBy   string // the code that spoilt the asset, and how often in a row
+	times     int
 }
+
+// maxSpent is how often one code may spoil the uploaded file, in a row: a digest that the platform never believes must not
+// send the video for every session that an upload may open.
+const maxSpent = 3
 
 func (w *Workflow) refusalOf(u *state.Upload, err error) refusal {
 	fe, kind := fault.As(err), fault.KindOf(err)
@@ -294,6 +311,15 @@ func (w *Workflow) refusalOf(u *state.Upload, err error) refusal {
 	r.ends = (kind == fault.Invalid || kind == fault.Permanent || kind == fault.CredentialsExpired) && !fe.Quota && !errors.Is(err, target.ErrAssetSpent)
 	// On Douyin a video_id serves one create; only codes marked asset-kept leave it usable (design 4.1).
 	r.spent = !fe.AssetKept
+	if r.spent && !r.ends && errors.Is(err, target.ErrAssetSpent) && fe.Code != "" {
+		if r.spentBy, r.times = r.fault.Code, 1; u.SpentBy == r.spentBy {
+			r.times = u.SpentTimes + 1
+		}
+		if r.times >= maxSpent {
+			r.ends = true
+			r.fault.Text = fmt.Sprintf("the platform refused the uploaded file %d times with the same code: %s", r.times, r.fault.Text)
+		}
+	}
 	if !r.ends && kind != fault.TokenExpired {
 		r.notBefore = w.Now().Add(max(fe.After, w.Set.RetryPark))
 	}
@@ -311,6 +337,7 @@ func (r refusal) apply(u *state.Upload) error {
 	}
 	if r.spent {
 		u.DropSession()
+		u.SpentBy, u.SpentTimes = r.spentBy, r.times
 		u.MD5, u.Hashing = "", nil // it may have been the digest that was wrong; the bytes are read again anyway
 		if !r.ends {
 			u.Reopened++

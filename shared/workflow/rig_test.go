@@ -93,6 +93,9 @@ type rig struct {
 	napMost  time.Duration // between sweeps while nothing happens
 	hot      int           // states entered without any time passing
 	stepErrs []error
+	blind    bool     // looks see nothing
+	keys     []string // of the bucket, as far as they were put
+	starting error    // of Start
 }
 
 type options struct {
@@ -100,6 +103,7 @@ type options struct {
 	set    workflow.Settings
 	ledger state.Settings
 	route  manifest.Route
+	names  bool // the platform sends callbacks
 }
 
 // newRig has one route to mem/main, a platform of 100-byte parts that can be asked everything, and a clock of its own.
@@ -131,7 +135,7 @@ func newRig(t *testing.T, change func(*options)) *rig {
 // with is a workflow over the rig's ledger that logs to w.
 func (r *rig) with(w io.Writer) *workflow.Workflow {
 	return workflow.New(workflow.Parts{
-		Ledger: r.ledger, Source: r.src, Targets: r, Renewer: r, Starter: r, Waker: r, Outside: r,
+		Ledger: r.ledger, Source: r.src, Targets: r, Renewer: r, Starter: r, Waker: r, Outside: r, Lister: r,
 		Routes: manifest.Routes{r.o.route}, Now: r.clock.Now, Rand: counter(), Log: slog.New(slog.NewTextHandler(w, nil)), Set: r.o.set,
 		PartRetry: retry.Policy{Sleep: func(_ context.Context, d time.Duration) error { r.clock.add(d); return nil }},
 	})
@@ -167,8 +171,32 @@ func (r *rig) OpenTarget(_ context.Context, a upload.Account) (target.Target, in
 			return nil, r.version, err
 		}
 	}
+	if r.o.names {
+		return named{r.mem.Target(a), r.mem.Target(a).(target.Inspector), r.mem.Target(a).(target.Checker), r.blind}, r.version, nil
+	}
 	return r.mem.Target(a), r.version, nil
 }
+
+// named is a platform that sends callbacks about its sessions' videos.
+type named struct {
+	target.Target
+	target.Inspector
+	target.Checker
+	blind bool
+}
+
+// Inspect implements target.Inspector.
+func (n named) Inspect(ctx context.Context, a target.Attempt) (target.Finding, error) {
+	if n.blind {
+		return target.Finding{}, nil
+	}
+	return n.Inspector.Inspect(ctx, a)
+}
+
+// RemoteID implements target.Namer.
+func (named) RemoteID(s upload.Session) string { return remoteID(s) }
+
+func remoteID(s upload.Session) string { return "vid" + strings.TrimPrefix(s.ID, "session") }
 
 func (r *rig) Limits(upload.Account) (upload.Limits, error) { return r.mem.Limits(), nil }
 

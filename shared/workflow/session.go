@@ -117,10 +117,19 @@ func (w *Workflow) openSession(ctx context.Context, u *state.Upload, t target.Ta
 	if err != nil {
 		return err
 	}
+	if err := w.linkRemote(ctx, u, t, s); err != nil {
+		return err
+	}
 	n := u.Session + 1
+	left, _, lerr := w.Ledger.SessionSerial(ctx, u.ID, n) // of an Open that died before the upload named it
 	if err := w.Ledger.PutSession(ctx, u.ID, n, s); err != nil {
 		w.orphan(ctx, u, t, s, err)
 		return err
+	}
+	if lerr == nil && left.ID != s.ID {
+		if err := t.Abort(ctx, left); err != nil {
+			w.note(ctx, u, "open", "a session that nobody named could not be aborted", err)
+		}
 	}
 	hash := initHash(t, v)
 	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
@@ -140,6 +149,23 @@ func (w *Workflow) openSession(ctx context.Context, u *state.Upload, t target.Ta
 	*u = changed
 	w.note(ctx, u, "open", fmt.Sprintf("session %d opened: %d bytes in %d parts, %d ranges", n, plan.Size, plan.Parts, plan.Ranges), nil)
 	return nil
+}
+
+// linkRemote notes under which id the platform's callbacks will speak of the session, before anything can be said of it.
+func (w *Workflow) linkRemote(ctx context.Context, u *state.Upload, t target.Target, s upload.Session) error {
+	namer, ok := t.(target.Namer)
+	if !ok {
+		return nil
+	}
+	remote := namer.RemoteID(s)
+	if remote == "" {
+		return nil
+	}
+	holder, err := w.Ledger.LinkRemote(ctx, u.Account.Target(), remote, u.ID)
+	if err == nil && holder != u.ID {
+		w.note(ctx, u, "open", "ALARM: the platform gave this upload an id that it gave to upload "+holder+" before", nil)
+	}
+	return err
 }
 
 // orphan gives up a session that was opened too late: its generation is over, so no record will ever name it.

@@ -73,7 +73,7 @@ func blameless(u *state.Upload) bool {
 		return false
 	}
 	switch u.Reason {
-	case whyDue, whySlot, whyQuota, whyPause:
+	case whyDue, whySlot, whyQuota, whyPause, whyBusy:
 		return true
 	}
 	return false
@@ -129,6 +129,11 @@ func (w *Workflow) clearUp(ctx context.Context, u *state.Upload) (later bool, er
 		_, err = w.release(ctx, &changed)
 	}
 	return true, ignoreSuperseded(err)
+}
+
+// overForGood says that no verb starts this upload again.
+func overForGood(u *state.Upload) bool {
+	return (u.Status == upload.Published || u.Status == upload.Cancelled) && !u.OpenIntent()
 }
 
 // abort gives the platform's session up. That it could not be done ends nothing: it is noted, and its age ends it.
@@ -202,10 +207,12 @@ func (w *Workflow) Park(ctx context.Context, in ParkStep) (struct{}, error) {
 		p.Due = w.Now().Add(w.Set.PollFirst)
 	}
 	err = w.Ledger.PutPark(ctx, p)
-	if errors.Is(err, state.ErrSuperseded) {
+	switch {
+	case errors.Is(err, state.ErrStale):
+		return none, nil // a late repeat of this very invocation: its execution has gone on
+	case errors.Is(err, state.ErrSuperseded):
 		return none, w.wakeToken(ctx, in.Token)
-	}
-	if err != nil {
+	case err != nil:
 		return none, err
 	}
 	if u, err = w.Ledger.Upload(ctx, in.Upload); err != nil {
@@ -219,12 +226,37 @@ func (w *Workflow) Park(ctx context.Context, in ParkStep) (struct{}, error) {
 			return none, err
 		}
 		return none, w.wake(ctx, u.ID)
+	case u.Gen == in.Gen && in.For == forWatch && unasked(&u):
+		return none, w.wakeAsked(ctx, &u, in.Token)
 	case u.Gen != in.Gen, !u.Cancel.IsZero() && !u.Public(), u.Status.Terminal():
 		return none, w.wake(ctx, u.ID)
 	case !p.Slot.IsZero():
 		w.wakeSlots(ctx)
 	}
 	return none, nil
+}
+
+// wakeAsked wakes this very park, which an event came before, and counts the event as used up once that was done: a Check
+// that cannot run is not woken for it again and again. A token that is gone uses nothing up: its execution has gone on,
+// and whoever parks after its next Check has to see the event himself.
+func (w *Workflow) wakeAsked(ctx context.Context, u *state.Upload, token string) error {
+	err := w.Waker.Wake(ctx, token)
+	if errors.Is(err, ErrGone) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap("workflow.wake", err)
+	}
+	seen := u.Events
+	_, err = w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Asked = max(u.Asked, seen); return nil })
+	if err := ignoreSuperseded(err); err != nil {
+		return err
+	}
+	if p, ok, err := w.Ledger.Park(ctx, u.ID); err != nil || !ok || p.Token != token {
+		return err
+	} else {
+		return w.Ledger.DropPark(ctx, p)
+	}
 }
 
 // wake ends the upload's park, if it has one.

@@ -41,7 +41,7 @@ func (w *Workflow) revive(u *state.Upload) error {
 	if err := u.To(upload.EvRestart, ""); err != nil {
 		return err
 	}
-	u.Barren, u.Reopened, u.Completes, u.Fault, u.Ended = 0, 0, 0, nil, time.Time{}
+	u.Barren, u.Reopened, u.Completes, u.SpentTimes, u.Fault, u.Ended = 0, 0, 0, 0, nil, time.Time{}
 	u.Settled, u.Due = false, w.Now()
 	return nil
 }

@@ -10,10 +10,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -52,6 +55,13 @@ type Outside interface {
 	Send(ctx context.Context, o state.Outgoing) error
 }
 
+// Lister lists the objects of a bucket, for the books.
+type Lister interface {
+	// List gives at most limit objects whose key comes after `after`, in the byte order of their keys, with ETag and size;
+	// next is the `after` of the next page, empty at the end. Keys are decoded.
+	List(ctx context.Context, bucket, after string, limit int) (objects []source.Object, next string, err error)
+}
+
 // Parts is what a Workflow is made of. All are required but where a comment says otherwise.
 type Parts struct {
 	Ledger  *state.Ledger
@@ -61,6 +71,7 @@ type Parts struct {
 	Starter Starter
 	Waker   Waker
 	Outside Outside
+	Lister  Lister // optional: without it the books cannot be balanced
 	Routes  manifest.Routes
 	Now     func() time.Time // default time.Now
 	Rand    io.Reader        // default crypto/rand
@@ -113,6 +124,8 @@ type Settings struct {
 	SidecarWait time.Duration // an optional sidecar is waited for so long
 	Inbox       string        // the bucket that API callers may name
 	StartsFrom  time.Time     // older objects are never started
+	OrphanAge   time.Duration // an open session that nobody wants any more is aborted after it; 7 days
+	BooksLimit  int           // objects that one run of the books looks at; 2000
 	DigestStep  int64         // bytes of one ranged read of a digest; each has to fit into Margin
 }
 
@@ -142,10 +155,32 @@ func (s Settings) withDefaults() Settings {
 	def(&s.SlotPoll, time.Minute)
 	def(&s.Sweep, time.Minute)
 	def(&s.SidecarWait, time.Minute)
+	def(&s.OrphanAge, 7*24*time.Hour)
+	if s.BooksLimit <= 0 {
+		s.BooksLimit = 2000
+	}
 	if s.DigestStep <= 0 {
 		s.DigestStep = 64 << 20
 	}
 	return s
+}
+
+// Check refuses settings under which a promise of design 4.1 could not be kept. denyAfter is, by target, how long after a
+// publish its adapter takes no "it does not exist" for an answer: the settle lag has to be at least that, or the looks
+// after settle_at could only end HELD.
+func (s Settings) Check(denyAfter map[string]time.Duration) error {
+	s = s.withDefaults()
+	for _, t := range slices.Sorted(maps.Keys(denyAfter)) {
+		lag, ok := s.SettleLag[t]
+		if !ok {
+			lag = s.SettleRest
+		}
+		if least := denyAfter[t]; s.AnswerLimit+lag < least {
+			return fault.InvalidField("workflow.Settings", "settle_lag."+t, fmt.Sprintf(">= %s with the answer limit", least),
+				fmt.Sprintf("a publish to %s settles %s after it was sent, and its adapter denies only %s after it", t, s.AnswerLimit+lag, least))
+		}
+	}
+	return nil
 }
 
 // Step is the input of every task of the machine (design 2, payloads); package handler checks its form.

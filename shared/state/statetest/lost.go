@@ -286,6 +286,38 @@ var ops = []op{
 			return k.PutPark(k.Context(), state.Park{Upload: u.ID, Gen: 1, Due: start, Token: "t"})
 		},
 		want: func(k *kit, u, _ state.Upload) { equal(k, "token", k.parked(u.ID).Token, "t") }},
+	{name: "RecordCallback", must: true, make: func(k *kit) state.Upload { return k.create(k.fresh()) },
+		do: func(k *kit, u state.Upload) error {
+			_, _, err := k.RecordCallback(k.Context(), u.ID, heard("lost"+u.ID, 0, true), "x", func(u *state.Upload) error { u.Events++; return nil })
+			return err
+		},
+		want: func(k *kit, u, _ state.Upload) {
+			equal(k, "events", u.Events, int64(1))
+			lines, err := k.Timeline(k.Context(), u.ID, 0)
+			k.ok(err)
+			equal(k, "lines", len(lines), 1)
+		}},
+	{name: "LinkRemote", must: true, make: func(k *kit) state.Upload { return k.create(k.fresh()) },
+		do: func(k *kit, u state.Upload) error {
+			_, err := k.LinkRemote(k.Context(), "alivod", "r"+u.ID, u.ID)
+			return err
+		},
+		want: func(k *kit, u, _ state.Upload) {
+			of, err := k.RemoteOwner(k.Context(), "alivod", "r"+u.ID)
+			k.ok(err)
+			equal(k, "owner", of, u.ID)
+		}},
+	{name: "SessionDone", must: true, make: func(k *kit) state.Upload {
+		u := k.create(k.fresh())
+		k.ok(k.PutSession(k.Context(), u.ID, 1, upload.Session{ID: "s"}))
+		return u
+	},
+		do: func(k *kit, u state.Upload) error { return k.SessionDone(k.Context(), u.ID, 1, start) },
+		want: func(k *kit, u, _ state.Upload) {
+			_, done, err := k.SessionState(k.Context(), u.ID, 1)
+			k.ok(err)
+			equal(k, "done", done, true)
+		}},
 	{name: "DropPark", make: func(k *kit) state.Upload {
 		u := k.create(k.fresh())
 		k.park(u.ID, 1, "t", start)

@@ -37,7 +37,7 @@ type rule struct {
 // queues and lists, which all uploads share, have one each.
 func Run(t *testing.T, newTable NewTable) {
 	for name, groups := range map[string][][]rule{
-		"records":      {uploadRules, intentRules, postRules, rangeRules, sessionRules, outboxRules},
+		"records":      {uploadRules, intentRules, postRules, rangeRules, sessionRules, outboxRules, callbackRules, orphanRules},
 		"lost answers": {lostRules()},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func Run(t *testing.T, newTable NewTable) {
 			}
 		})
 	}
-	for _, group := range [][]rule{grantRules, parkRules, publicationRules, indexRules} {
+	for _, group := range [][]rule{grantRules, parkRules, staleParkRules, publicationRules, indexRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()
