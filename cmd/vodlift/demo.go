@@ -57,7 +57,7 @@ func (m *Main) demo(ctx context.Context, c *client, dir string, b *board) error 
 // demoResult shows the table and says whether everything is as it should be.
 func (m *Main) demoResult(ctx context.Context, c *client, p console.LivePublication, sum string, b *board) error {
 	posts := map[string]string{} // target and id of each post -> sha256 of its bytes
-	for target, base := range map[string]string{"douyin": c.run.Douyin, "youku": c.run.Youku} {
+	for target, base := range map[string]string{"douyin": c.run.Douyin, "youku": c.run.Youku, "alivod": c.run.VOD, "douyinweb": c.run.Web} {
 		var e fake.Effects
 		if err := c.fakeGet(ctx, base+"/_fake/effects", &e); err != nil {
 			return fmt.Errorf("asking the fake %s what it published: %w", target, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -12,7 +13,9 @@ import (
 // Expire aborts multipart uploads that began before t and were never finished, as the deployed bucket's lifecycle rule
 // does, and gives their number. Their parts would fill the disk for ever.
 func (g *Gateway) Expire(ctx context.Context, t time.Time) (int, error) {
-	c := g.Client(nil)
+	conns := &http.Transport{}
+	defer conns.CloseIdleConnections() // the gateway waits for them when it closes
+	c := g.Client(func(o *s3.Options) { o.HTTPClient = &http.Client{Transport: conns} })
 	n := 0
 	var errs []error
 	for _, b := range g.opts.Buckets {

@@ -49,7 +49,11 @@ type Running struct {
 	Public string `json:"public"`           // callbacks of platforms, and apps
 	Douyin string `json:"douyin,omitempty"` // the fakes' addresses, in the demo
 	Youku  string `json:"youku,omitempty"`
-	OSS    string `json:"oss,omitempty"` // where Youku's videos go
+	OSS    string `json:"oss,omitempty"` // where Youku's and VOD's videos go
+	VOD    string `json:"vod,omitempty"`
+	STS    string `json:"sts,omitempty"`
+	Web    string `json:"web,omitempty"` // Douyin's creator web
+	TOS    string `json:"tos,omitempty"` // where its videos go
 }
 
 const (

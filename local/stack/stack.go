@@ -14,22 +14,34 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/vodlift/vodlift/local/bucket"
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
+	fakeweb "github.com/vodlift/vodlift/local/fake/douyinweb"
 	fakeoss "github.com/vodlift/vodlift/local/fake/oss"
+	fakests "github.com/vodlift/vodlift/local/fake/sts"
+	faketos "github.com/vodlift/vodlift/local/fake/tos"
+	fakevod "github.com/vodlift/vodlift/local/fake/vod"
 	fakeyouku "github.com/vodlift/vodlift/local/fake/youku"
 	"github.com/vodlift/vodlift/local/gateway"
 	"github.com/vodlift/vodlift/local/scheduler"
+	"github.com/vodlift/vodlift/shared/appserver"
+	"github.com/vodlift/vodlift/shared/appserver/users"
+	"github.com/vodlift/vodlift/shared/appserver/videos"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/source/s3source"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table/sqlite"
+	"github.com/vodlift/vodlift/shared/target/alivod"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/douyinweb"
 	"github.com/vodlift/vodlift/shared/target/youku"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/vod"
 	"github.com/vodlift/vodlift/shared/wire"
 	"github.com/vodlift/vodlift/shared/workflow"
 )
@@ -43,8 +55,16 @@ const DemoAccount upload.Account = "douyin/main"
 // DemoYouku is the demo's account at Youku, which wants tags with every video.
 const DemoYouku upload.Account = "youku/main"
 
+// DemoVOD is the demo's account at Alibaba Cloud VOD, a RAM key; the AppServer works with it, too.
+const DemoVOD upload.Account = "alivod/main"
+
+// DemoWeb is the demo's account at Douyin's creator web, a session's cookies.
+const DemoWeb upload.Account = "douyinweb/main"
+
 // DemoAccounts are all accounts of the demo; its sample goes to each.
-func DemoAccounts() []upload.Account { return []upload.Account{DemoAccount, DemoYouku} }
+func DemoAccounts() []upload.Account {
+	return []upload.Account{DemoAccount, DemoYouku, DemoVOD, DemoWeb}
+}
 
 // Options of a stack.
 type Options struct {
@@ -56,9 +76,11 @@ type Options struct {
 	Log    *slog.Logger
 	// Tune, for tests, changes the engines before they are wired.
 	Tune func(*MachineOptions)
-	// FakeDouyin and FakeYouku, for tests, change the demo's fakes before they are made.
+	// The Fake fields, for tests, change the demo's fakes before they are made.
 	FakeDouyin func(*fakedouyin.Options)
 	FakeYouku  func(*fakeyouku.Options)
+	FakeVOD    func(*fakevod.Options)
+	FakeWeb    func(*fakeweb.Options)
 }
 
 // Stack is a running one-machine vodlift.
@@ -70,9 +92,14 @@ type Stack struct {
 	Douyin   *fakedouyin.Server // the demo's platforms; nil in a real folder
 	Youku    *fakeyouku.Server
 	OSS      *fakeoss.Server
+	VOD      *fakevod.Server
+	STS      *fakests.Server
+	Web      *fakeweb.Server // Douyin's creator web
+	TOS      *faketos.Server
 
 	folder   *folder
-	public   net.Listener // of callbacks and apps; its address is known before the platforms start
+	conns    *http.Transport // to the bucket
+	public   net.Listener    // of callbacks and apps; its address is known before the platforms start
 	table    *sqlite.DB
 	log      *slog.Logger
 	progress sync.Map // upload id -> *atomic.Int64, bytes sent since the start
@@ -83,13 +110,35 @@ type Stack struct {
 
 // Settings are config.json of a real data folder.
 type Settings struct {
-	Routes json.RawMessage `json:"routes"` // as manifest.ParseRoutes reads them
-	Douyin douyin.Config   `json:"douyin"`
-	Youku  youku.Config    `json:"youku"`
+	Routes json.RawMessage  `json:"routes"` // as manifest.ParseRoutes reads them
+	Douyin douyin.Config    `json:"douyin"`
+	Youku  youku.Config     `json:"youku"`
+	VOD    alivod.Config    `json:"alivod"`
+	Web    douyinweb.Config `json:"douyinweb"`
+	Apps   AppSettings      `json:"apps"`
 }
 
 // unfinishedAge is after how long a client's unfinished upload to the inbox is given up; as template.yaml's lifecycle rule.
 const unfinishedAge = 7 * 24 * time.Hour
+
+// AppSettings are who runs the API of the apps: as the parameters of template.yaml.
+type AppSettings struct {
+	Account       upload.Account `json:"account"` // alivod/NAME; empty = there is no AppServer
+	OpenSignup    bool           `json:"open_signup"`
+	DemoEndpoints bool           `json:"demo_endpoints"`
+	GuestUpload   bool           `json:"guest_upload"`
+	Review        string         `json:"review"` // ai (default) or none
+	TemplateGroup string         `json:"transcode_template"`
+	RoleARN       string         `json:"sts_role_arn"`
+	AllowOrigin   string         `json:"allow_origin"`
+}
+
+func (a AppSettings) wire() wire.Apps {
+	return wire.Apps{Account: a.Account, Users: users.Settings{OpenSignup: a.OpenSignup}, Settings: appserver.Settings{
+		DemoEndpoints: a.DemoEndpoints, GuestUpload: a.GuestUpload, RoleARN: a.RoleARN, AllowOrigin: a.AllowOrigin,
+		Videos: videos.Settings{Review: a.Review, TemplateGroup: a.TemplateGroup},
+	}}
+}
 
 const settingsFile = "config.json"
 
@@ -130,8 +179,12 @@ func Open(ctx context.Context, o Options) (_ *Stack, err error) {
 		return s, err
 	}
 	s.Running.Public = "http://" + s.public.Addr().String()
+	s.conns = &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second}
+	objects := s.Bucket.Client(func(o *s3.Options) { o.HTTPClient = &http.Client{Transport: s.conns} })
 	mo := MachineOptions{Inbox: Inbox, Engines: wire.Engines{
-		Table: s.table, Cipher: token.NewSealer(keys, nil), Source: s3source.New(s.Bucket.Client(nil)),
+		Table: s.table, Cipher: token.NewSealer(keys, nil), Source: s3source.New(objects),
+		Lister:  s3source.NewLister(objects),
+		Apps:    wire.Apps{Signer: s3source.NewSigner(s3.NewPresignClient(objects), Inbox, nil)},
 		Outside: outbox{o.Log}, Log: o.Log, Progress: s.count, Steps: workflow.Settings{Inbox: Inbox},
 	}}
 	if err := s.kind(run, o, &mo); err != nil {
@@ -174,8 +227,9 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 				return err
 			}
 		}
-		e.Douyin, e.Youku = set.Douyin, set.Youku
-		e.HTTP = transport.New(transport.Options{Hosts: []string{"open.douyin.com", "api.youku.com", "*.aliyuncs.com"}, MaxResponse: 4 << 20, Log: o.Log})
+		e.Douyin, e.Youku, e.VOD, e.Web = set.Douyin, set.Youku, set.VOD, set.Web
+		e.Apps.Settings, e.Apps.Account, e.Apps.Users = set.Apps.wire().Settings, set.Apps.Account, set.Apps.wire().Users
+		e.HTTP = transport.New(transport.Options{Hosts: wire.PlatformHosts("open.douyin.com"), MaxResponse: 4 << 20, Log: o.Log})
 		return nil
 	}
 	addr, err := s.fakes(run, o)
@@ -184,6 +238,11 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 	}
 	e.Youku = youku.Config{BaseURL: s.Running.Youku, OSSEndpoint: s.Running.OSS, OneRequest: demoPart, WantPart: demoPart, DenyAfter: 15 * time.Second} // settle_at is 30 s away
 	s.Running.Douyin = addr
+	e.VOD = alivod.Config{Config: vod.Config{BaseURL: s.Running.VOD, STSBaseURL: s.Running.STS}, OSSEndpoint: s.Running.OSS, OneRequest: demoPart, WantPart: demoPart}
+	e.Web = douyinweb.Config{CreatorURL: s.Running.Web, VideoURL: s.Running.Web, StorageURL: s.Running.TOS}
+	apps := AppSettings{Account: DemoVOD, OpenSignup: true, DemoEndpoints: true, GuestUpload: true, TemplateGroup: demoGroup, RoleARN: DemoRole, AllowOrigin: "*"}.wire()
+	apps.Signer, apps.Videos.PollFirst = e.Apps.Signer, 2*time.Second
+	e.Apps = apps
 	// Small parts and ranges, so that even the sample fans out; waits of seconds.
 	e.Douyin = douyin.Config{BaseURL: addr, Generation: douyin.V1, Auth: douyin.Header, OneRequest: demoPart, WantPart: demoPart}
 	e.HTTP = transport.New(transport.Options{AllowLoopback: true, MaxResponse: 4 << 20, Log: o.Log})
@@ -296,6 +355,9 @@ func (s *Stack) Close() error {
 	var errs []error
 	if s.Machine != nil {
 		errs = append(errs, s.Machine.Close(ctx))
+	}
+	if s.conns != nil {
+		s.conns.CloseIdleConnections() // the bucket waits for them
 	}
 	if s.Bucket != nil {
 		errs = append(errs, s.Bucket.Close())

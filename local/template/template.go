@@ -19,6 +19,8 @@ import (
 // Template is what a SAM template declares, read once. It is plain data: reading it from several goroutines is safe.
 type Template struct {
 	Parameters map[string]any      // name -> default value; nil where there is none
+	Globals    map[string]any      // of functions, as written
+	Outputs    map[string]any      // by name
 	Resources  map[string]Resource // by logical id
 	Functions  map[string]Function // by function name, which is the folder under functions/
 	Machines   map[string]Machine  // by logical id
@@ -31,6 +33,8 @@ type Template struct {
 // Resource is one resource as written: maps, lists, scalars and Intrinsic.
 type Resource struct {
 	Type       string
+	Condition  string // its name; empty = always
+	Deletion   string // DeletionPolicy
 	Properties map[string]any
 	Metadata   map[string]any
 }
@@ -111,10 +115,11 @@ func Parse(b []byte) (*Template, error) {
 	for name, p := range asMap(top["Parameters"]) {
 		t.Parameters[name] = asMap(p)["Default"]
 	}
-	r := &reader{t: t, globals: asMap(asMap(top["Globals"])["Function"])}
+	t.Globals, t.Outputs = asMap(asMap(top["Globals"])["Function"]), asMap(top["Outputs"])
+	r := &reader{t: t, globals: t.Globals}
 	for _, id := range sortedKeys(asMap(top["Resources"])) {
 		m := asMap(asMap(top["Resources"])[id])
-		res := Resource{Type: text(m["Type"]), Properties: asMap(m["Properties"]), Metadata: asMap(m["Metadata"])}
+		res := Resource{Type: text(m["Type"]), Condition: text(m["Condition"]), Deletion: text(m["DeletionPolicy"]), Properties: asMap(m["Properties"]), Metadata: asMap(m["Metadata"])}
 		if res.Type == "" {
 			r.fail(id, "has no Type")
 		}

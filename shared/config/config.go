@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/upload"
 )
 
 // Config is what one function reads; what it does not read is zero.
@@ -28,6 +29,8 @@ type Config struct {
 	Pools      Pools
 	Plan       Plan
 	Douyin     Douyin
+	VOD        VOD
+	AppServer  AppServer
 	Waits      Waits
 	StartsFrom time.Time // STARTS_FROM: older objects are never started by a sweep
 	APIURL     string    // API_URL: of our own HTTP API, for the addresses that logins come back to
@@ -52,6 +55,24 @@ type Douyin struct {
 	Auth       string // DOUYIN_AUTH: header or query; v1 knows only header
 }
 
+// VOD is where Alibaba Cloud VOD is asked.
+type VOD struct {
+	Region string // VOD_REGION: cn-shanghai
+}
+
+// AppServer are the choices of who runs the API of the apps (design 2). Account, Review and TranscodeTemplate are read by
+// vodcallback and reconcile too, which move the apps' videos without a caller.
+type AppServer struct {
+	OpenSignup        bool           // OPEN_SIGNUP: anybody may register
+	DemoEndpoints     bool           // DEMO_ENDPOINTS: /demo/*, which give upload credentials without a token
+	GuestUpload       bool           // GUEST_UPLOAD: users of randomUser may upload
+	Review            string         // REVIEW: ai or none
+	Account           upload.Account // VOD_ACCOUNT: whose RAM key is used
+	RoleARN           string         // STS_ROLE_ARN, optional: of getSts
+	TranscodeTemplate string         // TRANSCODE_TEMPLATE, optional: template group of VOD
+	CatalogueBucket   string         // CATALOGUE_BUCKET: where music, stickers and fonts lie
+}
+
 // Waits are how long the looks and polls wait. Zero = the defaults of package workflow.
 type Waits struct {
 	SettleLag time.Duration   // SETTLE_LAG
@@ -74,16 +95,21 @@ func needs() map[string][]string {
 	pools := []string{"POOL_GLOBAL", "POOL_ACCOUNT"} // of every function that gives a grant back or wakes the next
 	douyin := []string{"DOUYIN_BASE_URL", "DOUYIN_GENERATION", "DOUYIN_AUTH"}
 	waits := []string{"LOOK_WAITS", "POLL_FIRST", "POLL_MOST"}
+	vod := []string{"VOD_REGION"}
+	videos := []string{"VOD_REGION", "VOD_ACCOUNT", "REVIEW", "TRANSCODE_TEMPLATE"} // of every function that moves the apps' videos
+	targets := slices.Concat(douyin, vod)                                           // of every function that speaks to platforms
 	return map[string][]string{
 		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM", "KMS_KEY_ID"}),
-		"vodcallback":  slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
-		"initupload":   slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES"}),
-		"uploadpart":   slices.Concat(base, douyin, []string{"KMS_KEY_ID"}),
-		"finalize":     slices.Concat(base, pools, douyin, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
+		"vodcallback":  slices.Concat(base, pools, videos, []string{"KMS_KEY_ID"}),
+		"initupload":   slices.Concat(base, pools, targets, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES"}),
+		"uploadpart":   slices.Concat(base, targets, []string{"KMS_KEY_ID"}),
+		"finalize":     slices.Concat(base, pools, targets, waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
-		"refreshtoken": slices.Concat(base, pools, douyin, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "EVENT_BUS_NAME", "ROUTES"}),
-		"console":      slices.Concat(base, pools, douyin, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "API_URL"}),
-		"reconcile":    slices.Concat(base, pools, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
+		"refreshtoken": slices.Concat(base, pools, targets, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "EVENT_BUS_NAME", "ROUTES"}),
+		"console":      slices.Concat(base, pools, targets, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "API_URL"}),
+		"reconcile":    slices.Concat(base, pools, douyin, videos, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
+		"appserver": slices.Concat(base, videos, []string{"KMS_KEY_ID", "OPEN_SIGNUP", "DEMO_ENDPOINTS", "GUEST_UPLOAD",
+			"STS_ROLE_ARN", "CATALOGUE_BUCKET"}),
 	}
 }
 

@@ -18,6 +18,8 @@ func good() map[string]string {
 		"INBOX_BUCKET": "inbox-1", "ROUTES": `[{"prefix":"douyin/"}]`, "KMS_KEY_ID": "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 		"POOL_GLOBAL": "80", "POOL_ACCOUNT": "40", "MIN_RANGE_BYTES": "67108864", "MAX_RANGES": "40", "STARTS_FROM": "2026-01-01T00:00:00Z",
 		"SETTLE_LAG": "30m", "DOUYIN_GENERATION": "v1", "DOUYIN_AUTH": "header", "EVENT_BUS_NAME": "default",
+		"VOD_REGION": "cn-shanghai", "OPEN_SIGNUP": "false", "DEMO_ENDPOINTS": "false", "GUEST_UPLOAD": "true", "REVIEW": "ai", "VOD_ACCOUNT": "alivod/main",
+		"CATALOGUE_BUCKET": "inbox-1",
 	}
 }
 
@@ -68,7 +70,7 @@ func TestEverythingMissingOrMalformedIsNamedAtOnceAndNoValueIsRepeated(t *testin
 		t.Fatalf("got %v", err)
 	}
 	for _, want := range []string{
-		"missing: DOUYIN_AUTH, DOUYIN_GENERATION, KMS_KEY_ID, MIN_RANGE_BYTES, POOL_ACCOUNT, TABLE_NAME",
+		"missing: DOUYIN_AUTH, DOUYIN_GENERATION, KMS_KEY_ID, MIN_RANGE_BYTES, POOL_ACCOUNT, TABLE_NAME, VOD_REGION",
 		"POOL_GLOBAL must be a whole number from 1", "MAX_RANGES must be a whole number from 1 to 40", "LOOK_WAITS must be up to 32 durations", "LOG_LEVEL must be",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -106,12 +108,37 @@ func TestMalformedValuesAreRefused(t *testing.T) {
 		{"park", "KMS_KEY_ID", "my key"},
 		{"park", "TABLE_NAME", "a/b"},
 		{"reconcile", "EVENT_BUS_NAME", "a bus"},
+		{"uploadpart", "VOD_REGION", "cn-shanghai.evil.example"},
+		{"uploadpart", "VOD_REGION", "Shanghai"},
+		{"appserver", "OPEN_SIGNUP", "yes"},
+		{"appserver", "DEMO_ENDPOINTS", "1"},
+		{"appserver", "GUEST_UPLOAD", "TRUE"},
+		{"appserver", "REVIEW", "human"},
+		{"appserver", "VOD_ACCOUNT", "douyin/main"},
+		{"appserver", "VOD_ACCOUNT", "alivod"},
+		{"appserver", "STS_ROLE_ARN", "arn:aws:iam::111122223333:role/x"},
+		{"appserver", "STS_ROLE_ARN", "acs:ram::1234567890123456:user/x"},
+		{"appserver", "TRANSCODE_TEMPLATE", "a/b"},
+		{"appserver", "CATALOGUE_BUCKET", "oss://b"},
 	} {
 		env := good()
 		env[c.name] = c.value
 		if _, err := config.Load(c.fn, from(env)); err == nil || !strings.Contains(err.Error(), c.name+" must be") {
 			t.Errorf("%s=%s: got %v", c.name, c.value, err)
 		}
+	}
+}
+
+func TestTheAppServersChoicesArriveTyped(t *testing.T) {
+	env := good()
+	env["STS_ROLE_ARN"] = "acs:ram::1234567890123456:role/apps"
+	c, err := config.Load("appserver", from(env))
+	want := config.AppServer{GuestUpload: true, Review: "ai", Account: "alivod/main", RoleARN: "acs:ram::1234567890123456:role/apps", CatalogueBucket: "inbox-1"}
+	if err != nil || c.AppServer != want || c.VOD.Region != "cn-shanghai" {
+		t.Errorf("got %+v, %v, want %+v", c.AppServer, err, want)
+	}
+	if c.Inbox != "" || c.MachineARN != "" {
+		t.Error("it read what it does not need")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vodlift/vodlift/shared/upload"
 )
 
 var (
@@ -16,6 +18,9 @@ var (
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	tableName  = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
 	kmsKey     = regexp.MustCompile(`^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|[A-Za-z0-9-]{36}|mrk-[0-9a-f]{32})$`)
+	vodRegion  = regexp.MustCompile(`^[a-z]{2}-[a-z0-9-]{2,30}$`)
+	roleARN    = regexp.MustCompile(`^acs:ram::[0-9]{5,20}:role/[A-Za-z0-9._-]{1,64}$`)
+	templateID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	busName    = regexp.MustCompile(`^[/.A-Za-z0-9_:-]{1,256}$`)
 )
 
@@ -45,6 +50,15 @@ func variables() map[string]variable {
 		may("API_URL", "", host(func(c *Config) *string { return &c.APIURL })),
 		must("DOUYIN_GENERATION", word(func(c *Config) *string { return &c.Douyin.Generation }, "legacy", "v1")),
 		must("DOUYIN_AUTH", word(func(c *Config) *string { return &c.Douyin.Auth }, "header", "query")),
+		must("VOD_REGION", pattern(vodRegion, "a region of VOD, like cn-shanghai", func(c *Config) *string { return &c.VOD.Region })),
+		must("OPEN_SIGNUP", yesNo(func(c *Config) *bool { return &c.AppServer.OpenSignup })),
+		must("DEMO_ENDPOINTS", yesNo(func(c *Config) *bool { return &c.AppServer.DemoEndpoints })),
+		must("GUEST_UPLOAD", yesNo(func(c *Config) *bool { return &c.AppServer.GuestUpload })),
+		must("REVIEW", word(func(c *Config) *string { return &c.AppServer.Review }, "ai", "none")),
+		must("VOD_ACCOUNT", vodAccount),
+		may("STS_ROLE_ARN", "", pattern(roleARN, "the ARN of a RAM role, like acs:ram::1234567890123456:role/name", func(c *Config) *string { return &c.AppServer.RoleARN })),
+		may("TRANSCODE_TEMPLATE", "", pattern(templateID, "the id of a template group", func(c *Config) *string { return &c.AppServer.TranscodeTemplate })),
+		must("CATALOGUE_BUCKET", pattern(bucketName, "the name of a bucket", func(c *Config) *string { return &c.AppServer.CatalogueBucket })),
 		may("LOOK_WAITS", "", looks),
 		may("POLL_FIRST", "", span(time.Second, time.Hour, func(c *Config) *time.Duration { return &c.Waits.PollFirst })),
 		may("POLL_MOST", "", span(time.Second, 24*time.Hour, func(c *Config) *time.Duration { return &c.Waits.PollMost })),
@@ -97,6 +111,26 @@ func word(field func(*Config) *string, words ...string) func(*Config, string) st
 		}
 		return strings.Join(words, " or ")
 	}
+}
+
+// yesNo takes true and false only: "0" or "no" in a switch that opens something must not be guessed at.
+func yesNo(field func(*Config) *bool) func(*Config, string) string {
+	return func(c *Config, v string) string {
+		if v != "true" && v != "false" {
+			return "true or false"
+		}
+		*field(c) = v == "true"
+		return ""
+	}
+}
+
+func vodAccount(c *Config, v string) string {
+	a, err := upload.ParseAccount(v)
+	if err != nil || a.Target() != "alivod" {
+		return "an account of VOD, like alivod/main"
+	}
+	c.AppServer.Account = a
+	return ""
 }
 
 func routes(c *Config, v string) string {

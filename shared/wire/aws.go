@@ -17,6 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/vodlift/vodlift/shared/appserver"
+	"github.com/vodlift/vodlift/shared/appserver/catalogue"
+	"github.com/vodlift/vodlift/shared/appserver/users"
+	"github.com/vodlift/vodlift/shared/appserver/videos"
 	"github.com/vodlift/vodlift/shared/config"
 	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
@@ -25,11 +29,14 @@ import (
 	"github.com/vodlift/vodlift/shared/source/s3source"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table/dynamo"
+	"github.com/vodlift/vodlift/shared/target/alivod"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/douyinweb"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/token/kmskey"
 	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
+	"github.com/vodlift/vodlift/shared/vod"
 	"github.com/vodlift/vodlift/shared/workflow"
 )
 
@@ -68,7 +75,17 @@ func awsEngines(c config.Config, cfg aws.Config) Engines {
 		Cipher:  token.NewSealer(kmskey.New(kms.NewFromConfig(cfg), c.KMSKey, map[string]string{"app": "vodlift"}, nil), nil),
 		Source:  s3source.New(s3.NewFromConfig(cfg)),
 		Starter: machine, Waker: machine, Outside: bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus},
-		HTTP:   transport.New(transport.Options{Hosts: []string{hostOf(dy.BaseURL), "api.youku.com", "*.aliyuncs.com"}, MaxResponse: 4 << 20, Log: log}),
+		HTTP:   transport.New(transport.Options{Hosts: PlatformHosts(hostOf(dy.BaseURL)), MaxResponse: 4 << 20, Log: log}),
+		VOD:    alivod.Config{Config: vod.Config{Region: c.VOD.Region}},
+		Lister: s3source.NewLister(s3.NewFromConfig(cfg)),
+		Apps: Apps{
+			Settings: appserver.Settings{
+				DemoEndpoints: c.AppServer.DemoEndpoints, GuestUpload: c.AppServer.GuestUpload, RoleARN: c.AppServer.RoleARN,
+				Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate},
+			},
+			Account: c.AppServer.Account, Users: users.Settings{OpenSignup: c.AppServer.OpenSignup},
+			Signer: signer(c, cfg),
+		},
 		Log:    log,
 		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
 		Douyin: dy,
@@ -78,6 +95,18 @@ func awsEngines(c config.Config, cfg aws.Config) Engines {
 			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
 	}
+}
+
+// PlatformHosts are the hosts that functions may reach, but for AWS itself; douyin is that of the Open Platform.
+func PlatformHosts(douyin string) []string {
+	return append([]string{douyin, "api.youku.com", "*.aliyuncs.com"}, douyinweb.Hosts()...)
+}
+
+func signer(c config.Config, cfg aws.Config) catalogue.Signer {
+	if c.AppServer.CatalogueBucket == "" {
+		return nil
+	}
+	return s3source.NewSigner(s3.NewPresignClient(s3.NewFromConfig(cfg)), c.AppServer.CatalogueBucket, nil)
 }
 
 // awsPlace is where the console stands on AWS. Logins come back to our own HTTP API.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/vodlift/vodlift/shared/callback"
@@ -24,10 +25,11 @@ func randomOr(r io.Reader) io.Reader {
 }
 
 // functions maps each folder of functions/ to its step.
-func functions(w *workflow.Workflow, c *console.Console, p callbackParts) map[string]handler.Function {
+func functions(w *workflow.Workflow, c *console.Console, p callbackParts, a *apps) map[string]handler.Function {
 	return map[string]handler.Function{
 		"ingest":      ingest(w, p).Function(),
-		"vodcallback": vodcallback(w, p),
+		"vodcallback": vodcallback(both{w, a}, p),
+		"appserver":   a.function(),
 		"initupload": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Opened, error) {
 			return w.Open(ctx, workflow.Step(in))
 		}),
@@ -40,7 +42,7 @@ func functions(w *workflow.Workflow, c *console.Console, p callbackParts) map[st
 		}),
 		"refreshtoken": refreshtoken(w, c),
 		"console":      consoleRoutes(c).Function(),
-		"reconcile":    reconcile(w).Function(),
+		"reconcile":    reconcile(w, a).Function(),
 	}
 }
 
@@ -84,7 +86,7 @@ func finalize(w *workflow.Workflow) func(context.Context, handler.FinalizeIn) (w
 }
 
 // reconcile takes the schedule's job, and the machine's executions that ended other than by success.
-func reconcile(w *workflow.Workflow) handler.Multi {
+func reconcile(w *workflow.Workflow, a *apps) handler.Multi {
 	return handler.Multi{
 		Events: map[string]handler.Function{
 			"Step Functions Execution Status Change": handler.AWSEvent(func(ctx context.Context, e handler.EventBridge[handler.ExecutionStatus]) (struct{}, error) {
@@ -92,10 +94,17 @@ func reconcile(w *workflow.Workflow) handler.Multi {
 			}),
 		},
 		Direct: handler.JSON(func(ctx context.Context, in handler.JobIn) (json.RawMessage, error) {
-			if in.Job != "due" {
-				return nil, fault.InvalidField("wire.reconcile", "job", "due", "no such job")
+			var r any
+			var err error
+			switch in.Job {
+			case "due":
+				r, err = w.Due(ctx)
+				err = errors.Join(err, a.work(ctx)) // one does not keep the other
+			case "books":
+				r, err = w.Books(ctx)
+			default:
+				err = fault.InvalidField("wire.reconcile", "job", "due or books", "no such job")
 			}
-			r, err := w.Due(ctx)
 			if err != nil {
 				return nil, err
 			}

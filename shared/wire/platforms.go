@@ -2,10 +2,14 @@ package wire
 
 import (
 	"regexp"
+	"time"
 
 	"github.com/vodlift/vodlift/shared/console"
+	"github.com/vodlift/vodlift/shared/target/alivod"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/douyinweb"
 	"github.com/vodlift/vodlift/shared/target/youku"
+	"github.com/vodlift/vodlift/shared/token"
 )
 
 // platforms is what the console knows of each. loopback allows redirect addresses that only fakes take.
@@ -27,8 +31,19 @@ func platforms(e Engines, loopback bool) map[string]console.Platform {
 			Base: orText(e.Youku.BaseURL, youku.DefaultBase), Parse: youku.ParseLogin, Wants: youku.LoginWants,
 			Validator: youku.New(e.Youku, e.HTTP, nil, nil, &youku.Options{Now: e.Now}),
 		},
+		"alivod": {
+			Base: orText(e.VOD.BaseURL, "https://vod.cn-shanghai.aliyuncs.com"), AppOptional: true, NeedSecret: true, Wants: alivodWants,
+			Parse:     func(raw []byte, _ time.Time) (token.Token, error) { return alivod.ParseLogin(raw) },
+			Validator: alivod.New(e.VOD, e.HTTP, nil, &alivod.Options{Now: e.Now}),
+		},
+		"douyinweb": {
+			Base: orText(e.Web.CreatorURL, "https://media.douyin.com"), NoApp: true, Parse: douyinweb.ParseCookies, Wants: "the cookies of your session, as cookies.txt or a JSON export",
+			Validator: douyinweb.New(e.Web, e.HTTP, nil, &douyinweb.Options{Now: e.Now}),
+		},
 	}
 }
+
+const alivodWants = `JSON {"access_key_id": "...", "access_key_secret": "..."}, or {"role_arn": "..."} of a role that the app's key may take`
 
 // records are the sealed records beside the apps of platforms that an operator may set.
 func records() []console.Record {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/console"
@@ -20,7 +21,9 @@ import (
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/target/alivod"
 	"github.com/vodlift/vodlift/shared/target/douyin"
+	"github.com/vodlift/vodlift/shared/target/douyinweb"
 	"github.com/vodlift/vodlift/shared/target/youku"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
@@ -44,7 +47,11 @@ type Engines struct {
 	Steps   workflow.Settings
 	Douyin  douyin.Config
 	Youku   youku.Config
-	Margin  time.Duration // of every function's deadline; default 2 s
+	VOD     alivod.Config
+	Web     douyinweb.Config // Douyin's creator web
+	Apps    Apps
+	Lister  workflow.Lister // optional: without it the books list no bucket
+	Margin  time.Duration   // of every function's deadline; default 2 s
 	// Place is where the operators' console stands.
 	Place console.Place
 	// Loopback: redirect addresses of logins may be on loopback, which only fakes take.
@@ -73,18 +80,21 @@ func New(e Engines) *App {
 	}
 	vault := token.NewVault(e.Table, e.Cipher, e.Now)
 	keeper := token.NewKeeper(vault, map[string]token.Refresher{
-		"douyin": douyin.NewRefresher(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}),
-		"youku":  youku.NewRefresher(e.Youku, e.HTTP, &youku.Options{Now: e.Now, Log: e.Log}),
+		"douyin":    douyin.NewRefresher(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}),
+		"youku":     youku.NewRefresher(e.Youku, e.HTTP, &youku.Options{Now: e.Now, Log: e.Log}),
+		"alivod":    alivod.NewRefresher(e.VOD, e.HTTP, &alivod.Options{Now: e.Now}),
+		"douyinweb": douyinweb.NewRefresher(e.Web, e.HTTP, &douyinweb.Options{Now: e.Now}),
 	}, &token.KeeperOptions{Now: e.Now, Log: e.Log})
 	w := workflow.New(workflow.Parts{
 		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
-		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
+		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, vod: e.VOD, web: e.Web, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
 		Renewer: renewer{keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
-		Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
+		Lister: e.Lister, Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
 	})
 	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
+	apps := &apps{e: e, vault: vault}
 	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place})
-	for name, fn := range functions(w, app.Console, newCallbackParts(e, vault)) {
+	for name, fn := range functions(w, app.Console, newCallbackParts(e, vault), apps) {
 		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
 	}
 	return app
@@ -105,6 +115,8 @@ type openers struct {
 	http   *http.Client
 	douyin douyin.Config
 	youku  youku.Config
+	vod    alivod.Config
+	web    douyinweb.Config
 	clock  *oss.Clock // of requests to OSS; one for the process, since it learns
 	log    *slog.Logger
 	more   map[string]target.Opener
@@ -115,19 +127,25 @@ func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Targ
 	if other, ok := o.more[a.Target()]; ok {
 		return other.OpenTarget(ctx, a)
 	}
-	if a.Target() != "douyin" && a.Target() != "youku" {
+	if !slices.Contains(manifest.KnownTargets(), a.Target()) {
 		return nil, 0, unknownTarget(a)
 	}
 	t, err := o.vault.Load(ctx, a)
 	if err != nil {
 		return nil, t.Version, err
 	}
-	if !t.Expires.IsZero() && !o.now().Before(t.Expires) {
+	// Cookies are renewed by nobody: the creator web's own adapter says that they are over, and a person logs in.
+	if a.Target() != "douyinweb" && !t.Expires.IsZero() && !o.now().Before(t.Expires) {
 		return nil, t.Version, &fault.Error{Kind: fault.TokenExpired, Op: "wire.OpenTarget", Effect: fault.EffectNone,
 			Err: fault.Newf(fault.TokenExpired, string(a), "the token's time was over at %s", t.Expires.UTC().Format(time.RFC3339))}
 	}
 	cred := func(context.Context) (token.Token, error) { return t, nil }
-	if a.Target() == "youku" {
+	switch a.Target() {
+	case "alivod":
+		return alivod.New(o.vod, o.http, cred, &alivod.Options{Now: o.now, Clock: o.clock}), t.Version, nil
+	case "douyinweb":
+		return douyinweb.New(o.web, o.http, cred, &douyinweb.Options{Now: o.now}), t.Version, nil
+	case "youku":
 		app := func(ctx context.Context) (token.AppKey, error) { return o.vault.App(ctx, "youku") }
 		return youku.New(o.youku, o.http, app, cred, &youku.Options{Now: o.now, Clock: o.clock, Log: o.log, Password: o.watchPassword}), t.Version, nil
 	}
@@ -153,6 +171,10 @@ func (o *openers) Limits(a upload.Account) (upload.Limits, error) {
 		return douyin.Limits(o.douyin), nil
 	case "youku":
 		return youku.Limits(o.youku), nil
+	case "alivod":
+		return alivod.Limits(o.vod), nil
+	case "douyinweb":
+		return douyinweb.Limits(o.web), nil
 	}
 	return upload.Limits{}, unknownTarget(a)
 }
