@@ -25,7 +25,9 @@ func accountCommand() command {
 An account is PLATFORM/NAME; the name is yours to choose, and routes speak of it.
 
   login douyin/NAME   shows an address. Its user opens it, consents, and pastes the address that the browser ends at.
-                      What waited for the login goes on. add is the same
+                      What waited for the login goes on. add is the same. --redirect is needed the first time only: an
+                      address that worked is remembered. In the demo each consent is a new user's, so a login of douyin/main,
+                      which has one already, says so and wants --another-user; a new name needs nothing
   login youku/NAME    reads {"access_token": "...", "expires_in": N, "refresh_token": "..."} from standard input or
                       --file FILE: Youku's developer console shows the token, its API has no first login
   login douyinweb/NAME   reads the cookies of your own session at creator.douyin.com from --file FILE: a cookies.txt
@@ -33,13 +35,14 @@ An account is PLATFORM/NAME; the name is yours to choose, and routes speak of it
   login alivod/NAME   reads {"access_key_id": "...", "access_key_secret": "..."}, or {"role_arn": "..."} whose role the
                       app's key may take, from standard input or --file FILE
   list                who is logged in, until when, and when a person is needed
-  remove PLATFORM/NAME   erases the secrets of an account here; what it published stays
+  remove PLATFORM/NAME   erases the secrets of an account here, what is known of its user, and logins under way; what it
+                      published stays, and so do the ids in the ledger
 
 Nothing secret is taken from the command line, and nothing secret is shown.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			var o accountOptions
 			data := dataFlag(fs)
-			fs.StringVar(&o.redirect, "redirect", "", "`ADDRESS` that the platform's console has for your app, https; in the demo the fake's by default")
+			fs.StringVar(&o.redirect, "redirect", "", "`ADDRESS` that the platform's console has for your app, https; default: the last one that worked, or this stack's own")
 			scopes := &list{split: ","}
 			fs.Var(scopes, "scope", "ask for this `SCOPE`; may be repeated; default: what publishing needs")
 			fs.StringVar(&o.file, "file", "", "read the credential from `FILE`; - is standard input; not for douyin")
@@ -171,6 +174,10 @@ func (m *Main) loggedIn(c *client, in console.LoggedIn) {
 		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
 	}
 	switch {
+	case in.Expires.IsZero() && !in.Renewable:
+		say("%s is logged in; that does not end by itself", in.Account)
+	case in.Expires.IsZero():
+		say("%s is logged in; its access is asked for where it is needed", in.Account)
 	case !in.NeedsLoginBy.IsZero() && !in.NeedsLoginBy.After(in.Expires):
 		say("%s is logged in; that cannot be renewed, so a person has to log in again by %s", in.Account, m.day(in.NeedsLoginBy))
 	default:
@@ -274,6 +281,6 @@ func (m *Main) accountRemove(ctx context.Context, c *client, o accountOptions, a
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(m.Stdout, "%s%s is removed: its secrets are erased here. What the platform allows this app it goes on allowing until the user withdraws it there\n", c.mark(), a)
+	fmt.Fprintf(m.Stdout, "%s%s is removed: its secrets are erased here, and what was known of its user. What the platform allows this app it goes on allowing until the user withdraws it there\n", c.mark(), a)
 	return nil
 }

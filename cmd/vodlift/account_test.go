@@ -32,6 +32,7 @@ func TestAccounts(t *testing.T) {
 	t.Run("what was not granted is said", d.scopes)
 	t.Run("a login wakes what waited for it", d.wakes)
 	t.Run("Youku's token", d.youku)
+	t.Run("cookies and keys from files", d.files)
 	t.Run("the key of an app", d.app)
 	t.Run("what the doctor finds", d.ills)
 	t.Run("removing an account", d.removed)

@@ -10,6 +10,7 @@ import (
 
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/upload"
 )
 
 func (d *desk) youku(t *testing.T) {
@@ -41,9 +42,65 @@ func (d *desk) youku(t *testing.T) {
 	if status != exitOK || !strings.Contains(out, "cannot be renewed, so a person has to log in again by") || errs != "" {
 		t.Errorf("without a refresh token: %d %q %q", status, out, errs)
 	}
-	for _, a := range []string{"douyinweb/main", "alivod/main"} {
-		if _, errs, status := d.run(t, good, "account", "login", a); status != exitFailed || !strings.Contains(errs, "there is no platform") {
-			t.Errorf("%s: %d %q", a, status, errs)
+	if _, errs, status := d.run(t, good, "account", "login", "bilibili/main"); status != exitFailed || !strings.Contains(errs, "there is no platform") {
+		t.Errorf("a platform that is none: %d %q", status, errs)
+	}
+}
+
+// files: what is exported from a browser, and keys of Alibaba Cloud.
+func (d *desk) files(t *testing.T) {
+	session, err := d.Web.AddAccount("studio-user")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key, role = `{"access_key_id":"LTAIfiles","access_key_secret":"RAM-SECRET-TYPED"}`, `{"role_arn":"acs:ram::123:role/vodlift"}`
+	other := strings.ReplaceAll(session.Netscape(), "douyin.com", "evil.example")
+	for name, c := range map[string]struct{ account, file string }{
+		"cookies for a key":          {"alivod/main", session.Netscape()},
+		"a key for cookies":          {"douyinweb/main", key},
+		"cookies of another site":    {"douyinweb/main", other},
+		"lines without a path":      {"douyinweb/main", strings.ReplaceAll(session.Netscape(), "\t/\t", "\t")},
+		"cookies without a value":    {"douyinweb/main", `[{"name":"sessionid"}]`},
+		"a signal in a value":        {"douyinweb/main", strings.Replace(string(session.JSON()), `"value": "`, `"value": "\u0007RAM-SECRET-TYPED`, 1)},
+		"a picture":                  {"douyinweb/main", "\x89PNG RAM-SECRET-TYPED\x00"},
+		"a key without its secret":   {"alivod/main", `{"access_key_id":"LTAIfiles"}`},
+		"a key and a role":           {"alivod/main", strings.TrimSuffix(key, "}") + "," + strings.TrimPrefix(role, "{")},
+		"a session for a key":        {"alivod/main", strings.TrimSuffix(key, "}") + `,"security_token":"RAM-SECRET-TYPED"}`},
+		"a role that is none":        {"alivod/main", `{"role_arn":"acs:ram::123:user/RAM-SECRET-TYPED"}`},
+		"a life that is none":        {"alivod/main", strings.TrimSuffix(role, "}") + `,"duration_seconds":-1}`},
+		"a long file":                {"douyinweb/main", session.Netscape() + strings.Repeat("# RAM-SECRET-TYPED\n", 4000)},
+		"nothing":                    {"douyinweb/main", "\n"},
+	} {
+		before := d.load(t, upload.Account(c.account))
+		d.write(t, "hostile", []byte(c.file))
+		out, errs, status := d.run(t, "", "account", "login", c.account, "--file", "hostile")
+		if status != exitFailed || errs == "" || strings.Contains(out+errs, "RAM-SECRET") || strings.Contains(out+errs, "\a") {
+			t.Errorf("%s: %d %q", name, status, errs)
+		}
+		for _, cookie := range session.Cookies {
+			if len(cookie.Value) > 8 && strings.Contains(out+errs, cookie.Value) {
+				t.Errorf("%s: the value of %s is shown", name, cookie.Name)
+			}
+		}
+		if d.load(t, upload.Account(c.account)).Version != before.Version {
+			t.Errorf("%s: the login was touched", name)
+		}
+	}
+	for _, form := range []string{session.Netscape(), string(session.JSON())} {
+		d.write(t, "cookies", []byte(form))
+		out, errs, status := d.run(t, "", "account", "login", "douyinweb/studio", "--file", "cookies")
+		if status != exitOK || !strings.Contains(out, "cannot be renewed, so a person has to log in again by") || errs != "" {
+			t.Errorf("cookies: %d %q %q", status, out, errs)
+		}
+	}
+	d.write(t, "key.json", []byte(key))
+	out, errs, status := d.run(t, "", "account", "login", "alivod/studio", "--file", "key.json")
+	if status != exitOK || !strings.Contains(out, "does not end by itself") || errs != "" {
+		t.Errorf("a key: %d %q %q", status, out, errs)
+	}
+	for _, a := range []string{"douyinweb/studio", "alivod/studio", "youku/studio"} {
+		if _, errs, status := d.run(t, "", "account", "remove", a, "--yes"); status != exitOK {
+			t.Errorf("remove %s: %d %q", a, status, errs)
 		}
 	}
 }

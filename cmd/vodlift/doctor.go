@@ -13,8 +13,8 @@ func doctorCommand() command {
 	return command{
 		name: "doctor", args: "", short: "what is not as it should be, and whose turn it is",
 		long: `
-Looks at the data folder, the routes, the app keys, the accounts and what they were granted, the clock, the pause
-switches and held uploads. Each line says OK, or whose turn it is and what to do. Exit status 1 if it is anybody's.`,
+Looks at the data folder, the routes, the bucket's events, the app keys, the platforms' callbacks, the accounts and what
+they were granted, the clock, the slots, the pause switches and held uploads. Each line says OK, or whose turn it is and what to do. Exit status 1 if it is anybody's.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			data, asJSON := dataFlag(fs), fs.Bool("json", false, "JSON on standard output, one check a line")
 			return func(ctx context.Context, args []string) error {

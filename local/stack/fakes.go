@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,6 +20,7 @@ import (
 	fakevod "github.com/vodlift/vodlift/local/fake/vod"
 	fakeyouku "github.com/vodlift/vodlift/local/fake/youku"
 	"github.com/vodlift/vodlift/local/gateway"
+	"github.com/vodlift/vodlift/shared/appserver/catalogue"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target/alivod"
 	"github.com/vodlift/vodlift/shared/target/douyinweb"
@@ -225,6 +227,11 @@ func (s *Stack) seed(ctx context.Context) error {
 	w, err := s.Web.AddAccount("demo")
 	if err != nil {
 		return err
+	}
+	if cat := s.Console.Catalogue; cat != nil {
+		if _, err := cat.Import(ctx, bytes.NewReader(catalogue.Sample())); err != nil {
+			return err
+		}
 	}
 	now := time.Now()
 	cookies, err := douyinweb.ParseCookies([]byte(w.Netscape()), now)

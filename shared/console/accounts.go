@@ -269,6 +269,10 @@ func (c *Console) remove(r *http.Request) (any, error) {
 	if !slices.ContainsFunc(infos, func(i token.AccountInfo) bool { return i.Account == a && i.State != token.AccountRemoved }) {
 		return nil, fault.Newf(fault.Invalid, "console.remove", "there is no login of %s: %w", a, table.ErrNotFound)
 	}
+	// The logins under way first: one that came back in between would be erased with the account.
+	if err := c.logins.drop(r.Context(), a); err != nil {
+		return nil, err
+	}
 	if err := c.Vault.Remove(r.Context(), a); err != nil {
 		return nil, err
 	}

@@ -90,6 +90,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /api/check", c.answer(c.check))
 	mux.HandleFunc("POST /api/pause", c.answer(c.pause))
 	c.operatorRoutes(mux)
+	c.bookRoutes(mux)
 	return mux
 }
 

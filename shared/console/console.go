@@ -46,10 +46,17 @@ type Platform struct {
 	Login       Login  // nil: it has no page to consent on
 	// Parse reads a credential that was got elsewhere; nil: there is none such. What is wrong is said without quoting it.
 	Parse func(raw []byte, now time.Time) (token.Token, error)
-	Wants string                       // what Parse reads, for people
+	Wants string // what Parse reads, for people
+	// Try asks the platform about what Parse read before it is stored: whether it works, and whose it is. app is empty where
+	// none is set. nil: it is stored as it is.
+	Try   func(ctx context.Context, app token.AppKey, t token.Token) (token.Token, error)
 	Lacks func(scopes []string) []Lack // nil: it has no scopes
 	// Validator judges a video without a login; nil: only a login's own target can.
 	Validator target.Validator
+	// CallbackKey names the record that its callbacks are checked with; "" = it sends none.
+	CallbackKey string
+	// CallbackURL says that the id of that record is the address as it was entered at the platform, and signed with.
+	CallbackURL bool
 	// Rehearsal is how the platform is spoken to, for who rehearses a publication; nil: it cannot be rehearsed.
 	Rehearsal any
 }
@@ -68,6 +75,10 @@ type Place struct {
 	SentNow func(upload string) int64
 	// Redirect is the address that logins of a platform come back to where the operator names none; "" = he has to.
 	Redirect func(platform string) string
+	// Callback is the address at which a platform's callbacks arrive here; "" = they cannot. nil: this place says nothing.
+	Callback func(platform string) string
+	// Events tells whether the bucket's events reach us: its text for people, or what is wrong. nil: this place does not look.
+	Events func(ctx context.Context) (text string, err error)
 	// Checks are the doctor's lines about what stands around.
 	Checks func(ctx context.Context) []Check
 	// Routes is where the routes are written, for people.
@@ -85,6 +96,7 @@ type Parts struct {
 	Platforms map[string]Platform
 	Records   []Record
 	HTTP      *http.Client // asks platforms for their clock
+	Catalogue Catalogue    // optional: of the AppServer
 	Place     Place
 }
 

@@ -49,12 +49,13 @@ func (c *Console) doctor(ctx context.Context) ([]Check, error) {
 	if c.Place.Checks != nil {
 		out = c.Place.Checks(ctx)
 	}
-	out = append(out, c.checkRoutes())
+	out = append(append(out, c.checkRoutes()), c.checkEvents(ctx)...)
 	for _, p := range c.words() {
 		if slices.ContainsFunc(as, func(a AccountView) bool { return a.Account.Target() == p && a.State != token.AccountRemoved }) {
 			if !c.Platforms[p].NoApp {
-				out = append(out, c.checkApp(ctx, p))
+				out = append(out, c.checkApp(ctx, p, as))
 			}
+			out = append(out, c.checkCallbacks(ctx, p)...)
 			out = append(out, c.checkClock(ctx, p))
 		}
 	}
@@ -66,7 +67,7 @@ func (c *Console) doctor(ctx context.Context) ([]Check, error) {
 	if len(as) == 0 {
 		out = append(out, Turn("accounts", fault.ActorOperator, "there are none", "vodlift app set douyin, then vodlift account login douyin/NAME"))
 	}
-	return append(out, c.checkPauses(ctx, as), c.checkHeld(ctx)), nil
+	return append(out, c.checkQuotas(ctx), c.checkPauses(ctx, as), c.checkHeld(ctx)), nil
 }
 
 // Turn is a line that says whose turn it is.
@@ -82,10 +83,18 @@ func (c *Console) checkRoutes() Check {
 	return Turn("routes", fault.ActorOperator, "there are none, so every video waits as WAITING(route)", "write routes into "+c.Place.Routes)
 }
 
-func (c *Console) checkApp(ctx context.Context, platform string) Check {
+func (c *Console) checkApp(ctx context.Context, platform string, as []AccountView) Check {
 	what, do := "app "+platform, "vodlift app set "+platform
 	key, err := c.Vault.App(ctx, platform)
+	var byRole []upload.Account
+	for _, a := range as {
+		if a.Account.Target() == platform && a.Renewable {
+			byRole = append(byRole, a.Account)
+		}
+	}
 	switch {
+	case errors.Is(err, token.ErrNoApp) && c.Platforms[platform].AppOptional && len(byRole) > 0:
+		return Turn(what, fault.ActorOperator, "its key is not set, so the role of "+names(byRole)+" cannot be taken", do)
 	case errors.Is(err, token.ErrNoApp) && c.Platforms[platform].AppOptional:
 		return Check{What: what, State: CheckNote, Text: "no key is set; that is needed only for logins by a role"}
 	case errors.Is(err, token.ErrNoApp):
@@ -120,8 +129,12 @@ func (c *Console) checkAccount(a AccountView) []Check {
 		out = append(out, Turn(what, fault.ActorOwner, "its login ended "+day(by)+waiting, login))
 	case !by.IsZero() && by.Sub(now) < warnAhead:
 		out = append(out, Turn(what, fault.ActorOwner, fmt.Sprintf("its login ends %s, in %d days", day(by), int(by.Sub(now).Hours()/24)), login))
+	case by.IsZero() && !a.Renewable:
+		out = append(out, Check{What: what, State: CheckOK, Text: "logged in; that does not end by itself"})
 	case by.IsZero():
 		out = append(out, Check{What: what, State: CheckOK, Text: "logged in; when a login is needed again the platform did not say"})
+	case !a.Renewable:
+		out = append(out, Check{What: what, State: CheckOK, Text: "logged in until " + day(by) + "; only a person can renew that"})
 	default:
 		out = append(out, Check{What: what, State: CheckOK, Text: "logged in; a login is needed by " + day(by)})
 	}

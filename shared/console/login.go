@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -41,6 +42,9 @@ func (c *Console) account(r *http.Request) (any, error) {
 		return c.finish(r.Context(), q.Finish.State, code, q.Account, q.AnotherUser)
 	case p.Parse != nil && byToken && q.Begin == nil && q.Finish == nil:
 		t, err := p.Parse(plainText(q.Token), c.Now())
+		if err == nil {
+			t, err = c.tried(r.Context(), p, q.Account.Target(), t)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -49,6 +53,23 @@ func (c *Console) account(r *http.Request) (any, error) {
 		return nil, fault.InvalidField(op, "token", p.Wants, "this is no step of a login of "+string(q.Account))
 	}
 	return nil, fault.InvalidField(op, "body", "begin or finish", "this is no step of a login of "+string(q.Account))
+}
+
+// tried asks the platform about a credential that was got elsewhere, so that a dead one, or one of somebody else, is not
+// stored over one that works.
+func (c *Console) tried(ctx context.Context, p Platform, platform string, t token.Token) (token.Token, error) {
+	if p.Try == nil {
+		return t, nil
+	}
+	app, err := c.Vault.App(ctx, platform)
+	if err != nil && !errors.Is(err, token.ErrNoApp) {
+		return t, err
+	}
+	tried, err := p.Try(ctx, app, t)
+	if err != nil {
+		return t, err
+	}
+	return tried, nil
 }
 
 // plainText is what a token that came as a JSON string says, such as a file of cookies; an object stays as it is.
@@ -67,10 +88,12 @@ func (c *Console) begin(ctx context.Context, p Platform, q AccountRequest) (any,
 	if err != nil {
 		return nil, err
 	}
-	own := c.Place.Redirect(a.Target())
 	if b.Redirect == "" {
-		b.Redirect = own
+		if b.Redirect, err = c.logins.remembered(ctx, a.Target()); err != nil {
+			return nil, err
+		}
 	}
+	b.Redirect = cmp.Or(b.Redirect, c.Place.Redirect(a.Target()))
 	if b.Redirect == "" {
 		return nil, fault.InvalidField(op, "redirect", "https, as registered with the app", "say the address that the platform's console has for this app: --redirect https://...")
 	}
@@ -85,7 +108,7 @@ func (c *Console) begin(ctx context.Context, p Platform, q AccountRequest) (any,
 			return nil, fault.InvalidField(op, "scopes", "words such as video.create.bind", "one of the scopes is none")
 		}
 	}
-	state, until, err := c.logins.begin(ctx, begun{Account: a, By: handler.CallerFrom(ctx).ARN, Another: q.AnotherUser})
+	state, until, err := c.logins.begin(ctx, begun{Account: a, By: handler.CallerFrom(ctx).ARN, Another: q.AnotherUser, Redirect: b.Redirect})
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +150,9 @@ func (c *Console) finish(ctx context.Context, state, code string, account upload
 			}
 		}
 	}
+	if err := c.logins.remember(ctx, b.Account.Target(), b.Redirect); err != nil {
+		c.log.Warn("the address of the login was not remembered", "platform", b.Account.Target(), "error", err.Error())
+	}
 	c.log.Info("a login came back", "account", string(b.Account), "begun_by", b.By)
 	return c.save(ctx, AccountRequest{Account: b.Account, AnotherUser: another || b.Another}, t)
 }
@@ -167,29 +193,22 @@ func (c *Console) home(ctx context.Context, q AccountRequest, subject string) (u
 	if subject == "" {
 		return q.Account, nil
 	}
-	infos, err := c.Vault.Accounts(ctx)
+	others, err := c.Vault.OfSubject(ctx, q.Account.Target(), subject)
 	if err != nil {
 		return "", err
 	}
-	var other upload.Account
-	for _, i := range infos {
-		known := i.Subject
-		if t, err := c.Vault.Load(ctx, i.Account); err == nil {
-			known = cmp.Or(known, t.Subject)
-		} else if !errors.Is(err, token.ErrNoCredential) && !errors.Is(err, token.ErrNotOpened) {
-			return "", err
-		}
-		switch {
-		case known == "" || i.Account.Target() != q.Account.Target():
-		case known == subject && i.Account == q.Account:
-			return q.Account, nil
-		case known == subject:
-			return i.Account, nil
-		case i.Account == q.Account:
-			other = q.Account
-		}
+	if slices.ContainsFunc(others, func(i token.AccountInfo) bool { return i.Account == q.Account }) {
+		return q.Account, nil
 	}
-	if other != "" && !q.AnotherUser {
+	if len(others) > 0 {
+		return others[0].Account, nil
+	}
+	was, err := c.Vault.Info(ctx, q.Account)
+	if err != nil && !errors.Is(err, token.ErrNoCredential) {
+		return "", err
+	}
+	other := was.Subject != "" && was.Subject != subject
+	if other && !q.AnotherUser {
 		return "", fault.InvalidField("console.login", "account", "the user that it is of", "this login is of another user than "+string(q.Account)+
 			" was so far (log in as that user, take another name for this one, or say --another-user if it is meant); nothing was saved")
 	}

@@ -52,6 +52,7 @@ type walker struct {
 	boxes  int
 	tracks int
 	video  bool
+	data   bool // an mdat came before
 	track  trackInfo
 	// timescale of the movie header, which the duration of a fragmented file counts in
 	timescale uint32
@@ -63,11 +64,14 @@ type trackInfo struct {
 	codec         string
 	turned        bool
 	enclosed      bool // width and height come from tkhd
+	// of the track's own clock, and how many pictures it has
+	timescale         uint32
+	duration, samples uint64
 }
 
-func (w *walker) unchecked() Info {
+func (w *walker) unchecked(why string) Info {
 	i := w.info
-	return Info{Container: i.Container, ContentType: i.ContentType}
+	return Info{Container: i.Container, ContentType: i.ContentType, Why: why}
 }
 
 // each calls fn for every box between off and end.
@@ -111,8 +115,10 @@ func (w *walker) file() error {
 	errFound := errors.New("found")
 	err := w.each(0, w.r.size, func(b box) error {
 		if b.kind != "moov" {
+			w.data = w.data || b.kind == "mdat"
 			return nil
 		}
+		w.info.IndexAtEnd = w.data
 		if err := w.each(b.body, b.end, w.inMoov); err != nil {
 			return err
 		}
@@ -163,8 +169,41 @@ func (w *walker) inTrak(b box) error {
 		return err
 	case "stsd":
 		return w.stsd(b)
+	case "mdhd":
+		return w.mdhd(b)
+	case "stsz", "stz2":
+		p, err := w.r.at(b.body, min(12, b.end-b.body))
+		if err == nil && len(p) == 12 {
+			w.track.samples = uint64(binary.BigEndian.Uint32(p[8:]))
+		}
+		return err
 	}
 	return nil
+}
+
+// mdhd is the track's own clock. One that cannot be read costs the frame rate only.
+func (w *walker) mdhd(b box) error {
+	p, err := w.r.at(b.body, min(32, b.end-b.body))
+	if err != nil || len(p) < 4 {
+		return err
+	}
+	switch at := map[byte]int{0: 12, 1: 20}[p[0]]; {
+	case at == 12 && len(p) >= 20, at == 20 && len(p) >= 32:
+		w.track.timescale, w.track.duration = binary.BigEndian.Uint32(p[at:]), units(p[at+4:], p[0])
+	}
+	return nil
+}
+
+// rate is pictures a second on average; nonsense is 0.
+func (t trackInfo) rate() float64 {
+	if t.samples < 2 || t.duration == 0 || t.timescale == 0 || t.duration == math.MaxUint64 {
+		return 0
+	}
+	r := float64(t.samples) * float64(t.timescale) / float64(t.duration)
+	if r < 0.01 || r > 1000 {
+		return 0
+	}
+	return math.Round(r*1000) / 1000
 }
 
 // keep takes over the first track that has a picture.
@@ -177,7 +216,7 @@ func (w *walker) keep() {
 	if t.turned {
 		t.width, t.height = t.height, t.width
 	}
-	w.info.Width, w.info.Height, w.info.Codec = t.width, t.height, t.codec
+	w.info.Width, w.info.Height, w.info.Codec, w.info.FrameRate = t.width, t.height, t.codec, t.rate()
 }
 
 // full reads the start of a box's content with its version, 0 or 1; shorter than n of that version is damaged.

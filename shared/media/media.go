@@ -32,12 +32,25 @@ type Info struct {
 	Container     string // mp4, mov, 3gp, webm, mkv, flv, avi, mpegts, mpegps, asf
 	ContentType   string // by the bytes, whatever the file is called
 	Duration      time.Duration
-	Width, Height int    // as shown, a turned phone video upright
-	Codec         string // of the first video track, as four letters: avc1, hvc1
+	Width, Height int     // as shown, a turned phone video upright
+	Codec         string  // of the first video track, as four letters: avc1, hvc1
+	FrameRate     float64 // of that track, on average; 0 also where the file is in fragments
+	IndexAtEnd    bool    // the index (moov) stands behind the pictures (mdat)
 	// Checked: the index was read and is sound, so duration, size and codec are what it says. False where the container
 	// keeps no index that we read, or it is damaged, missing or beyond the bounds: no verdict, not a bad one.
 	Checked bool
+	// Why says for people what stood in the way where Checked is false.
+	Why string
 }
+
+// The reasons of Info.Why.
+const (
+	WhyContainer = "the header of this kind of file is not read here"
+	WhyNoIndex   = "the file holds no index (moov)"
+	WhyEncrypted = "its index is compressed"
+	WhyDamaged   = "its index is damaged"
+	WhyTooMuch   = "its index is too large or too scattered to read"
+)
 
 // Probe tells what kind of video the size bytes are that open reads ranges of. What is clearly none (another format, no
 // bytes, sound only) is Invalid for field "source". An error of open or of reading is returned with its kind. Every
@@ -57,6 +70,7 @@ func Probe(ctx context.Context, open func(offset, size int64) (io.ReadCloser, er
 		return Info{}, notVideo(looksLike(head))
 	}
 	if !isoContainer(info.Container) {
+		info.Why = WhyContainer
 		return info, nil
 	}
 	if brand := string(brandOf(head)); pictureBrands[brand] {
@@ -64,14 +78,18 @@ func Probe(ctx context.Context, open func(offset, size int64) (io.ReadCloser, er
 	}
 	w := walker{r: r, info: info}
 	switch err := w.file(); {
-	case err == errStop || err == errLimit || err == errDamaged:
-		return w.unchecked(), nil
+	case err == errStop:
+		return w.unchecked(WhyEncrypted), nil
+	case err == errLimit:
+		return w.unchecked(WhyTooMuch), nil
+	case err == errDamaged:
+		return w.unchecked(WhyDamaged), nil
 	case err != nil:
 		return Info{}, fault.Wrap(op, err)
 	case w.tracks > 0 && !w.video:
 		return Info{}, notVideo("it has sound or text, but no picture")
 	case !w.video: // no moov, or an empty one
-		return w.unchecked(), nil
+		return w.unchecked(WhyNoIndex), nil
 	}
 	w.info.Checked = true
 	return w.info, nil

@@ -144,7 +144,8 @@ func TestAnMP4IsReadWhereverItsIndexIs(t *testing.T) {
 		"fragmented":                    cat(ftyp, movie(mvhd(1000, 0), picture, box("mvex", box("mehd", u32(0, 5500)))), mdat),
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := bytesFile(t, b)
+			f, want := bytesFile(t, b), want
+			want.IndexAtEnd = name == "at the end" || name == "after a 64 bit box" || name == "last, of size 0"
 			if got, err := probe(t, f); err != nil || got != want {
 				t.Errorf("got %+v, %v, want %+v", got, err, want)
 			}
@@ -198,7 +199,11 @@ func TestContainersAreKnownByTheirBytes(t *testing.T) {
 	} {
 		got, err := probe(t, bytesFile(t, b))
 		container, typ, _ := strings.Cut(kind, " ")
-		if want := (media.Info{Container: container, ContentType: strings.TrimSpace(typ)}); err != nil || got != want {
+		why := media.WhyContainer
+		if container == "mp4" || container == "mov" || container == "3gp" {
+			why = media.WhyNoIndex
+		}
+		if want := (media.Info{Container: container, ContentType: strings.TrimSpace(typ), Why: why}); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v", kind, got, err)
 		}
 	}
@@ -233,7 +238,11 @@ func TestADamagedIndexIsNoVerdict(t *testing.T) {
 		"deeply nested, and damaged": cat(ftyp, movie(box("trak", nest, []byte("x")))), "a short mehd": cat(ftyp, movie(mvhd(1, 0), box("mvex", box("mehd", u32(0))), picture)),
 	} {
 		got, err := probe(t, bytesFile(t, b))
-		if want := (media.Info{Container: "mp4", ContentType: "video/mp4"}); err != nil || got != want {
+		why, ok := map[string]string{"no index": media.WhyNoIndex, "an empty index": media.WhyNoIndex, "compressed": media.WhyEncrypted, "more boxes than are visited": media.WhyTooMuch}[name]
+		if !ok {
+			why = media.WhyDamaged
+		}
+		if want := (media.Info{Container: "mp4", ContentType: "video/mp4", Why: why}); err != nil || got != want {
 			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, want)
 		}
 	}
@@ -265,6 +274,35 @@ func TestMemoryDoesNotFollowTheNumbersInTheFile(t *testing.T) {
 	// The test's own file hands out a fresh buffer for every request: 64 KiB each, as the probe's one window.
 	if got := after.TotalAlloc - before.TotalAlloc; got > 32<<20 {
 		t.Errorf("%d bytes allocated", got)
+	}
+}
+
+// clocked is a track of n pictures on a clock of its own.
+func clocked(mdhd []byte, n uint32) []byte {
+	hdlr := box("hdlr", u32(0, 0), []byte("vide"), make([]byte, 12))
+	entry := box("hvc1", make([]byte, 70))
+	return box("trak", box("tkhd", u32(7, 0, 0, 1, 0, 0), make([]byte, 16), upright, u32(1280<<16, 720<<16)),
+		box("mdia", mdhd, hdlr, box("minf", box("stbl", box("stsd", u32(0, 1), entry), box("stsz", u32(0, 0, n))))))
+}
+
+func TestTheFrameRateIsTheAverage(t *testing.T) {
+	for name, c := range map[string]struct {
+		trak []byte
+		want float64
+	}{
+		"25 a second":                {clocked(box("mdhd", u32(0, 0, 0, 12800, 128000, 0)), 250), 25},
+		"29.97, 64 bits":             {clocked(box("mdhd", u32(1<<24), u64(0, 0), u32(30000), u64(300300), u32(0)), 300), 29.97},
+		"no length":                  {clocked(box("mdhd", u32(0, 0, 0, 12800, 0, 0)), 250), 0},
+		"a length of all ones":       {clocked(box("mdhd", u32(0, 0, 0, 12800, 0xffffffff, 0)), 250), 0},
+		"no clock":                   {clocked(box("mdhd", u32(0, 0, 0, 0, 5, 0)), 250), 0},
+		"in fragments":               {clocked(box("mdhd", u32(0, 0, 0, 12800, 128000, 0)), 0), 0},
+		"more than can be":           {clocked(box("mdhd", u32(0, 0, 0, 1000, 1, 0)), 0xffffffff), 0},
+		"a short clock is no damage": {clocked(box("mdhd", u32(0)), 250), 0},
+	} {
+		got, err := probe(t, bytesFile(t, cat(ftyp, movie(mvhd(1, 10), c.trak))))
+		if err != nil || !got.Checked || got.FrameRate != c.want {
+			t.Errorf("%s: got %+v, %v, want %v", name, got, err, c.want)
+		}
 	}
 }
 
@@ -330,7 +368,7 @@ func FuzzProbe(f *testing.F) {
 		if err != nil && fault.KindOf(err) != fault.Invalid {
 			t.Fatal(err)
 		}
-		if err == nil && (info.ContentType == "" || info.Container == "" || info.Duration < 0 || info.Width < 0 || info.Height < 0 || !info.Checked && (info.Duration != 0 || info.Codec != "")) {
+		if err == nil && (info.ContentType == "" || info.Container == "" || info.Duration < 0 || info.Width < 0 || info.Height < 0 || info.FrameRate < 0 || info.FrameRate > 1000 || info.Checked == (info.Why != "") || !info.Checked && (info.Duration != 0 || info.Codec != "" || info.IndexAtEnd)) {
 			t.Fatalf("got %+v", info)
 		}
 	})

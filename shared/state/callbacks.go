@@ -243,12 +243,17 @@ const maxToldPosts = 5
 // TellPosts keeps the posts that a callback named for this intent's hand-over: all of ids but session, the hand-over's own
 // id. They are candidates for looks and people, no more.
 func (in *Intent) TellPosts(ids []string, session string, at time.Time) {
-	told := slices.Clone(in.Told) // a transaction that is tried again starts from the record
+	in.Told = toldPosts(in.Told, ids, session, at)
+}
+
+// toldPosts adds posts to a bounded list.
+func toldPosts(have []upload.Post, ids []string, session string, at time.Time) []upload.Post {
+	told := slices.Clone(have) // a transaction that is tried again starts from the record
 	for _, id := range ids {
 		same := func(p upload.Post) bool { return p.ID == id }
 		if id != "" && id != session && short(id, maxPostID) && len(told) < maxToldPosts && !slices.ContainsFunc(told, same) {
 			told = append(told, upload.Post{ID: id, At: at})
 		}
 	}
-	in.Told = told
+	return told
 }

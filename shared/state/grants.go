@@ -123,7 +123,7 @@ func moveGrant(a upload.Account, n int64) []table.Op {
 }
 
 // updateWithGrant is Update, and gives the upload's grant back in the same transaction.
-func (l *Ledger) updateWithGrant(ctx context.Context, id string, gen int, fn func(*Upload) error) (Upload, error) {
+func (l *Ledger) updateWithGrant(ctx context.Context, id string, gen int, fn func(*Upload) error, more ...func(Upload) ([]table.Op, error)) (Upload, error) {
 	var back int64
 	return l.Update(ctx, id, gen, func(u *Upload) error {
 		back = 0
@@ -132,12 +132,12 @@ func (l *Ledger) updateWithGrant(ctx context.Context, id string, gen int, fn fun
 		}
 		u.Grant = nil
 		return fn(u)
-	}, func(u Upload) ([]table.Op, error) {
+	}, append(more, func(u Upload) ([]table.Op, error) {
 		if back == 0 {
 			return nil, nil
 		}
 		return moveGrant(u.Account, back), nil
-	})
+	})...)
 }
 
 // ReleaseGrant gives the upload's grant back, if it holds one.
@@ -156,15 +156,18 @@ func (l *Ledger) AccountPool(ctx context.Context, a upload.Account) (int64, erro
 	return l.free(ctx, accountPool(a), l.set.PoolAccount)
 }
 
-// Settled gives the grant back and marks a terminal upload as cleared up: nobody has to look at it any more.
+// Settled gives the grant and the place in the account's queue back, and marks a terminal upload as cleared up: nobody has
+// to look at it any more.
 func (l *Ledger) Settled(ctx context.Context, id string, gen int) (Upload, error) {
+	var turn time.Time
 	return l.updateWithGrant(ctx, id, gen, func(u *Upload) error {
 		if !u.Status.Terminal() {
 			return fault.Newf(fault.Invalid, "state.Settled", "upload %s is %s", u.ID, u.Status)
 		}
 		u.Settled, u.Queued, u.Due, u.NextAt = true, false, time.Time{}, time.Time{}
+		turn, u.Turn = u.Turn, time.Time{}
 		return nil
-	})
+	}, func(u Upload) ([]table.Op, error) { return leaveOps(&u, turn), nil })
 }
 
 // Requeue gives the grant back and makes the upload due at a time, when the sweep starts its next generation. Once per

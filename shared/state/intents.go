@@ -18,13 +18,6 @@ type claim struct {
 	At     time.Time `json:"at"`
 }
 
-// busy is the account's open intent: at most one at a time (design 4.1).
-type busy struct {
-	Upload  string    `json:"upload,omitempty"`
-	Attempt int       `json:"attempt,omitempty"`
-	Until   time.Time `json:"until,omitzero"` // settle_at of that intent
-}
-
 func contentKey(a upload.Account, size int64, crc string) table.Key {
 	return table.Key{PK: "CONTENT#" + string(a) + "#" + strconv.FormatInt(size, 10) + "#" + crc, SK: "-"}
 }
@@ -75,11 +68,11 @@ func (l *Ledger) Pause(ctx context.Context, scope string, on bool) error {
 }
 
 // RecordIntent is the transaction before Publish (design 4.1): the intent on the upload, the claim of its content, the
-// account's one open intent, all pause switches off, the generation still ours, no cancel, the asset still the one to
+// account's one open intent and one publish of its pace, all pause switches off, the generation still ours, no cancel, the asset still the one to
 // be published and its time come. Only the invocation whose WriteID stands in the returned intent may call the platform,
 // and only before SendBy.
 //
-// Errors: ErrClaimed with the other upload's id in the text (the content is another's), ErrBusyAccount, ErrPaused,
+// Errors: ErrClaimed with the other upload's id in the text (the content is another's), ErrBusyAccount, ErrPaced, ErrPaused,
 // ErrSuperseded, ErrRefused (cancelled, or an intent that says nothing), Retryable (moved, another asset), Unknown
 // (another invocation's intent stands), or whatever check says about the newest record.
 func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent, check func(*Upload) error) (Upload, error) {
@@ -87,6 +80,7 @@ func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent
 	if in.WriteID == "" || in.SendBy.IsZero() || in.SettleAt.Before(in.SendBy) || in.Result != IntentOpen {
 		return Upload{}, fault.Newf(fault.Invalid, op, "an intent needs a write id, send_by, a settle_at not before it, and no result: %w", ErrRefused)
 	}
+	var turn time.Time
 	return same(l.Update(ctx, id, gen, func(u *Upload) error {
 		if u.OpenIntent() && u.Intent.WriteID == in.WriteID {
 			return errSame // our own transaction, whose answer was lost
@@ -110,8 +104,10 @@ func (l *Ledger) RecordIntent(ctx context.Context, id string, gen int, in Intent
 		next := in
 		next.Attempt, next.Gen, next.Revision = u.Attempt, u.Gen, u.Revision
 		u.Intent = &next // no progress yet: an upload that is refused again and again has to end
+		turn, u.Turn = u.Turn, time.Time{}
 		return nil
-	}, func(u Upload) ([]table.Op, error) { return l.intentOps(ctx, &u, in) }))
+	}, func(u Upload) ([]table.Op, error) { return l.intentOps(ctx, &u, in) },
+		func(u Upload) ([]table.Op, error) { return leaveOps(&u, turn), nil }))
 }
 
 // publishable looks again, on the newest record, at what a duplicate of this step may have changed since its caller
@@ -155,21 +151,11 @@ func (l *Ledger) intentOps(ctx context.Context, u *Upload, in Intent) ([]table.O
 	if err != nil {
 		return nil, err
 	}
-	b, err := open[busy](ctx, l.t, busyKey(u.Account))
-	if isAbsent(err) {
-		b = cell[busy]{item: table.Item{Key: busyKey(u.Account)}}
-	} else if err != nil {
-		return nil, fault.Wrap(op, err)
-	}
-	if b.Value.Upload != "" && b.Value.Upload != u.ID && l.now().Before(b.Value.Until) {
-		return nil, &fault.Error{Kind: fault.Retryable, Op: op, After: b.Value.Until.Sub(l.now()), Err: ErrBusyAccount}
-	}
-	b.Value = busy{Upload: u.ID, Attempt: u.Attempt, Until: in.SettleAt}
-	it, err := b.encode()
+	b, err := l.bucketOp(ctx, u, in)
 	if err != nil {
 		return nil, err
 	}
-	ops = append(ops, table.Op{Put: &it, If: b.item.Version})
+	ops = append(ops, b)
 	if content != nil {
 		ops = append(ops, *content)
 	}
@@ -213,24 +199,8 @@ func (l *Ledger) PostClaimedBy(ctx context.Context, target, post string) (string
 	return c.Value.Upload, fault.Wrap("state.PostClaimedBy", err)
 }
 
-// freeAccount is the operation that ends the account's open intent, if it is this upload's.
-func (l *Ledger) freeAccount(ctx context.Context, u *Upload) ([]table.Op, error) {
-	b, err := open[busy](ctx, l.t, busyKey(u.Account))
-	if isAbsent(err) || err == nil && b.Value.Upload != u.ID {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fault.Wrap("state.freeAccount", err)
-	}
-	b.Value = busy{}
-	it, err := b.encode()
-	if err != nil {
-		return nil, err
-	}
-	return []table.Op{{Put: &it, If: b.item.Version}}, nil
-}
-
-// CloseIntent closes the open intent without a post, in one transaction with fn's change and the account's release.
+// CloseIntent closes the open intent without a post, in one transaction with fn's change and the account's release;
+// one that was refused or denied gives back what it took of the pace, and what fn says in Intent.QuotaUntil fills the bucket.
 // attempt must be the intent's. An intent that is closed already is left as it is. By a denial or a person's word it is
 // closed from settle_at on only, else ErrRefused: until then the call may still take effect.
 func (l *Ledger) CloseIntent(ctx context.Context, id string, gen, attempt int, result IntentResult, fn func(*Upload) error) (Upload, error) {

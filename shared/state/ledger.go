@@ -33,6 +33,8 @@ var (
 	ErrClaimed = errors.New("claimed by another upload")
 	// ErrBusyAccount: another upload of the account has an open intent.
 	ErrBusyAccount = errors.New("another publish of this account has no answer yet")
+	// ErrPaced: the account's pace, or a quota of the platform, allows no publish yet.
+	ErrPaced = errors.New("the account's pace allows no publish yet")
 	// ErrPaused: a pause switch is set.
 	ErrPaused = errors.New("publishing is paused")
 	// ErrRefused: the ledger's rules do not allow this verb now; the text says what to do.
@@ -57,6 +59,8 @@ type Settings struct {
 	Lease       time.Duration // of a range; default 45 s
 	Watchdog    time.Duration // a generation that was not heard of for so long is dead; default 49 h
 	StartGrace  time.Duration // a start that nobody answered for so long is lost; default 5 min
+	// Paces are how often accounts publish, by account ("douyin/main") or target ("douyin"); see DefaultPaces.
+	Paces map[string]Pace
 }
 
 func (s Settings) withDefaults() Settings {

@@ -33,8 +33,16 @@ type Revision struct {
 	Number   int               `json:"number"`
 	Manifest manifest.Manifest `json:"manifest"`
 	Hash     string            `json:"hash"`
-	From     string            `json:"from"` // sidecar, metadata, route, api
+	From     string            `json:"from"`              // sidecar, metadata, route, api
+	Cover    *Cover            `json:"picture,omitempty"` // the cover's object, as it was when the manifest was taken
 	At       time.Time         `json:"at"`
+}
+
+// Cover is the picture object of a manifest, pinned.
+type Cover struct {
+	Picture   upload.Picture `json:"picture"`
+	ETag      string         `json:"etag"`
+	VersionID string         `json:"version_id,omitempty"`
 }
 
 // Fault is what a step recorded of its failure, for the next step and for people.
@@ -50,8 +58,9 @@ type Fault struct {
 	Actor  string        `json:"actor,omitempty"`
 	Action string        `json:"action,omitempty"`
 	After  time.Duration `json:"after,omitempty"`
-	Lost   bool          `json:"lost,omitempty"`  // the platform's session is gone
-	Token  int64         `json:"token,omitempty"` // version of the token that was refused
+	Lost   bool          `json:"lost,omitempty"`   // the platform's session is gone
+	Unable bool          `json:"unable,omitempty"` // the platform has not granted the app the ability (target.ErrCapability)
+	Token  int64         `json:"token,omitempty"`  // version of the token that was refused
 	At     time.Time     `json:"at"`
 }
 
@@ -63,7 +72,8 @@ const maxWord = 200
 
 // FaultOf records err as it happened in step, cut to what a record may hold.
 func FaultOf(step string, err error, now time.Time) *Fault {
-	f := &Fault{Step: step, Kind: fault.KindOf(err).String(), Text: clip(err.Error(), maxText), At: now, Lost: errors.Is(err, target.ErrSessionLost)}
+	f := &Fault{Step: step, Kind: fault.KindOf(err).String(), Text: clip(err.Error(), maxText), At: now,
+		Lost: errors.Is(err, target.ErrSessionLost), Unable: errors.Is(err, target.ErrCapability)}
 	if e := fault.As(err); e != nil {
 		f.Op, f.Code, f.LogID = clip(e.Op, maxWord), clip(e.Code, maxWord), clip(e.LogID, maxWord)
 		f.Field, f.Rule, f.Actor = clip(e.Field, maxWord), clip(e.Rule, maxText), clip(string(e.Actor), maxWord)
@@ -129,17 +139,19 @@ const (
 
 // Intent is the record, made before Publish, that we are about to do the irreversible thing (design 4.1).
 type Intent struct {
-	Attempt  int           `json:"attempt"`
-	Gen      int           `json:"gen"`
-	WriteID  string        `json:"write_id"` // of the invocation that may call
-	At       time.Time     `json:"at"`
-	SendBy   time.Time     `json:"send_by"`
-	SettleAt time.Time     `json:"settle_at"`
-	Asset    string        `json:"asset"`
-	Revision int           `json:"revision"` // of the manifest that it publishes
-	Result   IntentResult  `json:"result,omitempty"`
-	Looks    []Look        `json:"looks,omitempty"` // the last of them
-	Told     []upload.Post `json:"told,omitempty"`  // posts that callbacks named by this session's own id; a platform has to confirm them
+	Attempt  int          `json:"attempt"`
+	Gen      int          `json:"gen"`
+	WriteID  string       `json:"write_id"` // of the invocation that may call
+	At       time.Time    `json:"at"`
+	SendBy   time.Time    `json:"send_by"`
+	SettleAt time.Time    `json:"settle_at"`
+	Asset    string       `json:"asset"`
+	Revision int          `json:"revision"` // of the manifest that it publishes
+	Result   IntentResult `json:"result,omitempty"`
+	// QuotaUntil is until when the platform's refusal wants no more of the account.
+	QuotaUntil time.Time     `json:"quota_until,omitzero"`
+	Looks      []Look        `json:"looks,omitempty"` // the last of them
+	Told       []upload.Post `json:"told,omitempty"`  // posts that callbacks named by this session's own id; a platform has to confirm them
 }
 
 // Look is what one look at the platform saw.
@@ -209,9 +221,12 @@ type Upload struct {
 	Post    *upload.Post  `json:"post,omitempty"`
 	Extra   []upload.Post `json:"post_extra,omitempty"` // late answers for old attempts: never dropped
 
+	Handed *Handed `json:"handed,omitempty"` // a person publishes it by hand, or was to
+
 	PublishAt time.Time `json:"publish_at,omitzero"`
 	NotBefore time.Time `json:"not_before,omitzero"` // quota, rate: no publish before
 	NextAt    time.Time `json:"next_at,omitzero"`    // when a park is to be woken
+	Turn      time.Time `json:"turn,omitzero"`       // the due time under which it stands in the account's queue
 	Cancel    time.Time `json:"cancel,omitzero"`
 	Renew     int64     `json:"renew,omitempty"`   // version of the token that Renew has to replace
 	Fault     *Fault    `json:"fault,omitempty"`   // the last one, or why it ended
@@ -285,6 +300,13 @@ type Media struct {
 	ContentType string        `json:"content_type"`
 	Duration    time.Duration `json:"duration,omitempty"` // 0 = not known
 	Checked     bool          `json:"checked"`            // the header could be read
+	Container   string        `json:"container,omitempty"`
+	Codec       string        `json:"codec,omitempty"`
+	Width       int           `json:"width,omitempty"`
+	Height      int           `json:"height,omitempty"`
+	FrameRate   float64       `json:"frame_rate,omitempty"`
+	IndexAtEnd  bool          `json:"index_at_end,omitempty"`
+	Why         string        `json:"why,omitempty"` // it gave no verdict
 }
 
 // Event is a line of an upload's timeline.

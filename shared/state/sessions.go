@@ -116,7 +116,12 @@ const (
 // done so since serial seen. The new session is saved, under a context that survives cancellation, before it is given
 // away (design 3.1, 4.5). While another renews, it is ErrRenewing in a Retryable fault with a delay.
 func (l *Ledger) RenewSession(ctx context.Context, id string, n int, seen int64, fn func(context.Context, upload.Session) (upload.Session, error)) (upload.Session, int64, error) {
-	const op = "state.RenewSession"
+	return l.ChangeSession(ctx, id, n, seen, renewLease, fn)
+}
+
+// ChangeSession is RenewSession for any change that the platform makes of a session, with a lease as long as that may take.
+func (l *Ledger) ChangeSession(ctx context.Context, id string, n int, seen int64, lease time.Duration, fn func(context.Context, upload.Session) (upload.Session, error)) (upload.Session, int64, error) {
+	const op = "state.ChangeSession"
 	owner, err := l.newID()
 	if err != nil {
 		return upload.Session{}, 0, err
@@ -136,7 +141,7 @@ func (l *Ledger) RenewSession(ctx context.Context, id string, n int, seen int64,
 		if c.Value.Renewer != "" && c.Value.Renewer != owner && now.Before(c.Value.Until) {
 			return upload.Session{}, 0, &fault.Error{Kind: fault.Retryable, Op: op, After: min(renewPoll, c.Value.Until.Sub(now)), Err: ErrRenewing}
 		}
-		c.Value.Renewer, c.Value.Until = owner, now.Add(renewLease)
+		c.Value.Renewer, c.Value.Until = owner, now.Add(lease)
 		if last = l.putSealed(ctx, &c); last == nil {
 			return l.renewHeld(ctx, c, fn)
 		}

@@ -25,6 +25,15 @@ var ErrAssetSpent = errors.New("the uploaded file can no longer be published; it
 // the session again (another may have renewed it), save it, go on.
 var ErrSessionCredential = errors.New("the upload session's credentials were refused or are about to end")
 
+// ErrCapability is in the error chain when the platform has not granted the app the ability to publish (any more), at Init,
+// UploadPart, Complete, UploadCover or Publish. Its kind is Permanent, and the fault's Action says what to apply for, and
+// where. No retry helps; the upload ends FAILED(capability), or goes on by a Handoverer where the account's setting says so.
+var ErrCapability = errors.New("the platform has not granted this app the ability")
+
+// ErrCoverDue is in the error chain when Publish was called for a video whose cover picture is not in the session
+// (CoverDue). Nothing was sent: Retryable, without effect, asset kept. Open uploads the cover, then Publish comes again.
+var ErrCoverDue = errors.New("the cover picture has not been uploaded in this session")
+
 // Part is one part with its bytes.
 type Part struct {
 	upload.Part
@@ -134,11 +143,6 @@ type Verdict struct {
 // Checker is optional: has the platform finished processing the post?
 type Checker interface {
 	Check(ctx context.Context, v upload.Video, p upload.Post) (Verdict, error)
-}
-
-// Coverer is optional: upload a cover picture for the session's video.
-type Coverer interface {
-	UploadCover(ctx context.Context, s upload.Session, p Part, contentType string) (upload.Session, error)
 }
 
 // Opener builds the Target of an account with its present credential. It is how workflow gets one; errors are

@@ -27,6 +27,7 @@ type AccountInfo struct {
 	Reason       string         `json:"reason,omitempty"` // why a person is needed
 	Expires      time.Time      `json:"expires,omitzero"`
 	RefreshBy    time.Time      `json:"refresh_by,omitzero"`
+	Renewable    bool           `json:"renewable,omitempty"` // there is something to renew it with: a refresh token, a role
 	RenewalsLeft int            `json:"renewals_left"` // of the refresh token; -1 = not counted
 	Scopes       []string       `json:"scopes,omitempty"`
 	LastRefresh  time.Time      `json:"last_refresh,omitzero"` // when the platform last gave something, the login included
@@ -87,7 +88,7 @@ func (v *Vault) Info(ctx context.Context, account upload.Account) (AccountInfo, 
 }
 
 func (d document) info(a upload.Account) AccountInfo {
-	i := AccountInfo{Account: a, State: AccountOK, Reason: d.Reason, Expires: d.Expires, RefreshBy: d.RefreshBy, RenewalsLeft: d.renewalsLeft(a),
+	i := AccountInfo{Account: a, State: AccountOK, Reason: d.Reason, Expires: d.Expires, RefreshBy: d.RefreshBy, Renewable: d.CanRenew, RenewalsLeft: d.renewalsLeft(a),
 		Scopes: d.Scopes, LastRefresh: d.Last, LastResult: d.Result, NeedsLoginBy: d.needsLoginBy(a), Warned: d.Warned, Subject: d.Subject}
 	switch d.State {
 	case stateDead:

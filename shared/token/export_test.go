@@ -26,3 +26,6 @@ func stored(t *testing.T, v *Vault, a upload.Account) record {
 	}
 	return r
 }
+
+// SubjectPart is where the accounts of a user stand in the index.
+func SubjectPart(target, subject string) string { return subjectPart(target, subject) }

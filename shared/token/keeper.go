@@ -19,7 +19,10 @@ type KeeperOptions struct {
 	Sleep  func(ctx context.Context, d time.Duration) error // default a timer that ends with ctx
 	Random func() float64                                   // in [0, 1), spreads the polls; default math/rand/v2
 	Log    *slog.Logger                                     // default: nothing is logged. A deployed Keeper needs one: it carries the alarm
-	Owner  string                                           // who we are, in leases; an id for people, default "keeper"
+	// Metric counts for the outside; default: nothing is counted. login_days_left (None) is the least of a sweep's accounts,
+	// token_not_saved (Count) a renewed token that was lost.
+	Metric func(ctx context.Context, name, unit string, value float64, dims ...string)
+	Owner  string // who we are, in leases; an id for people, default "keeper"
 
 	RefreshTimeout time.Duration // of one Refresh; default 20 s
 	SaveTimeout    time.Duration // of saving its answer, tries included; default 10 s
@@ -45,6 +48,9 @@ func (o *KeeperOptions) withDefaults() KeeperOptions {
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Metric == nil {
+		d.Metric = func(context.Context, string, string, float64, ...string) {}
 	}
 	d.Owner = cmp.Or(d.Owner, "keeper")
 	d.RefreshTimeout = cmp.Or(d.RefreshTimeout, 20*time.Second)
@@ -242,8 +248,12 @@ func (k *Keeper) access(ctx context.Context, account upload.Account, r record) (
 	if !ok {
 		return Token{}, fault.Newf(fault.CredentialsExpired, op, "%s cannot be renewed without a person", account.Target())
 	}
+	_, asks := refresher.(Liver)
+	if old.Refresh == "" && !asks {
+		return Token{}, fault.Newf(fault.CredentialsExpired, op, "%s has no refresh token, so only a person renews it", account)
+	}
 	app, err := k.vault.App(ctx, account.Target())
-	if err != nil {
+	if err != nil && (!asks || !errors.Is(err, ErrNoApp)) {
 		return Token{}, err
 	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), k.o.RefreshTimeout)

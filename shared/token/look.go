@@ -18,10 +18,10 @@ func (s *Sweeper) look(ctx context.Context, a upload.Account, out *SweepReport) 
 	if err != nil || !r.found {
 		return err
 	}
-	if at := r.due(a); at.IsZero() || at.After(until) {
+	if at, _ := r.due(a); at.IsZero() || at.After(until) {
 		return nil // the index lagged, or another was here
 	}
-	renewErr := s.renewals(ctx, a, r, until, out)
+	renewErr := errors.Join(s.ask(ctx, a, r, out), s.renewals(ctx, a, r, until, out))
 	if r, err = readRecord(ctx, v.table, tokenKey(a)); err != nil {
 		return errors.Join(renewErr, err)
 	}
@@ -34,6 +34,7 @@ func (s *Sweeper) look(ctx context.Context, a upload.Account, out *SweepReport) 
 			return errors.Join(renewErr, err)
 		}
 	}
+	out.left(r, a, s.k.o.Now())
 	tellErr := s.tell(ctx, a, r, out)
 	done, sealErr := v.reseal(ctx, kindToken, string(a), r)
 	if done {
@@ -41,6 +42,22 @@ func (s *Sweeper) look(ctx context.Context, a upload.Account, out *SweepReport) 
 	}
 	failed := errors.Join(renewErr, tellErr, sealErr)
 	return errors.Join(failed, v.note(ctx, a, r.Grant, func(d *document) { s.booked(d, renewErr, failed != nil) }))
+}
+
+// ask asks the platform about a login that nobody has heard of for a day, or that is in doubt.
+func (s *Sweeper) ask(ctx context.Context, a upload.Account, r record, out *SweepReport) error {
+	if r.State != stateLive || s.k.o.Now().Before(r.Retry) {
+		return nil
+	}
+	if !r.Doubt.IsZero() {
+		out.Asked++
+		return s.k.Confirm(ctx, a)
+	}
+	if _, ok := s.k.refreshers[a.Target()].(Liver); ok {
+		out.Asked++
+		return s.k.alive(ctx, a, r.Grant)
+	}
+	return nil
 }
 
 // renewals renews what would cross a threshold before until: the access token first, which costs nothing.

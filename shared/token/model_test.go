@@ -119,12 +119,16 @@ func (m *model) renew(depth int) {
 	var tok token.Token
 	var err error
 	ahead := m.clock.now().Add(token.Interval)
-	switch rapid.SampledFrom([]string{"refused", "ahead", "rotate"}).Draw(m.rt, "why") {
+	switch rapid.SampledFrom([]string{"refused", "ahead", "rotate", "confirm"}).Draw(m.rt, "why") {
 	case "refused":
 		tok, err = m.keeper().Renew(m.t.Context(), main, refused)
 	case "ahead":
 		refused = 0
 		tok, err = m.keeper().Ahead(m.t.Context(), main, ahead)
+	case "confirm":
+		if err = m.keeper().Confirm(m.t.Context(), main); err == nil {
+			return
+		}
 	case "rotate":
 		refused = 0
 		tok, err = m.keeper().Rotate(m.t.Context(), main, ahead)
@@ -149,7 +153,7 @@ func (m *model) login() {
 }
 
 func (m *model) step(depth int) {
-	switch rapid.SampledFrom([]string{"renew", "renew", "renew", "login", "jump", "days", "sweep", "key", "revoke", "remove", "repeat"}).Draw(m.rt, "step") {
+	switch rapid.SampledFrom([]string{"renew", "renew", "renew", "login", "jump", "days", "sweep", "key", "revoke", "hint", "remove", "repeat"}).Draw(m.rt, "step") {
 	case "renew":
 		if depth < 3 {
 			m.renew(depth)
@@ -166,6 +170,10 @@ func (m *model) step(depth int) {
 		m.rotateKey()
 	case "revoke":
 		m.lost, m.refresh = true, "secret-revoked"
+	case "hint": // true or forged: only the platform's word counts
+		if _, err := m.vault.Doubt(m.t.Context(), "douyin", "open-1"); err != nil && m.lose == nil {
+			m.rt.Fatal(err)
+		}
 	case "remove":
 		if err := m.vault.Remove(m.t.Context(), main); err != nil {
 			m.rt.Fatal(err)

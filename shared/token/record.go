@@ -66,10 +66,11 @@ type book struct {
 	Looked   time.Time `json:"looked,omitzero"`       // the last look of the sweep, or write
 	Warned   []int     `json:"warned_days,omitempty"` // days ahead that were announced
 	Told     bool      `json:"told,omitempty"`        // that a person is needed was announced
+	Doubt    time.Time `json:"doubt,omitzero"`        // somebody hinted that the grant is gone; the sweep asks the platform
 }
 
 var documentFields = []string{"version", "state", "reason", "grant", "expires", "refresh_by", "renewals", "saved", "past", "box",
-	"subject", "scopes", "obtained", "refresh_from", "can_renew", "renewals_end", "last", "result", "fails", "retry", "looked", "warned_days", "told"}
+	"subject", "scopes", "obtained", "refresh_from", "can_renew", "renewals_end", "last", "result", "fails", "retry", "looked", "warned_days", "told", "doubt"}
 
 // record is a document with its item.
 type record struct {
@@ -107,14 +108,15 @@ func readRecord(ctx context.Context, t table.Table, k table.Key) (record, error)
 	return r, nil
 }
 
-// writeRecord puts d in r's place, if r is still what the table has. Fields that a newer program wrote are kept.
+// writeRecord puts d in r's place, if r is still what the table has. Fields that a newer program wrote are kept, but not
+// those of a removed account: who knows what they say of a person.
 func writeRecord(ctx context.Context, t table.Table, r record, d document) (record, error) {
 	known, err := json.Marshal(d)
 	if err != nil {
 		return record{}, fault.Wrap("token.write", err)
 	}
 	all := map[string]json.RawMessage{}
-	if len(r.item.Doc) > 0 {
+	if len(r.item.Doc) > 0 && d.State != stateRemoved {
 		if err := json.Unmarshal(r.item.Doc, &all); err != nil {
 			return record{}, fault.Newf(fault.Permanent, "token.write", "the record %s is not readable: %w", r.item.PK, err)
 		}

@@ -83,6 +83,7 @@ func (k *Keeper) unsaved(ctx context.Context, account upload.Account, fresh Toke
 	if err == nil {
 		err = context.DeadlineExceeded
 	}
+	k.o.Metric(ctx, "token_not_saved", "Count", 1)
 	k.alarm(ctx, "token_not_saved", "a renewed token could not be saved; if the platform rotated the refresh token, the account needs a login", account, fresh, err)
 	return &fault.Error{Kind: fault.Unknown, Op: "token.save", Actor: fault.ActorOperator, Action: "look at the database; if the next renewal is refused, log in again",
 		Err: errors.Join(errors.New("a renewed token could not be saved"), err)}

@@ -1,6 +1,8 @@
 package token
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -18,8 +20,12 @@ const shards = 16
 const Interval = 10 * time.Minute
 
 // lookEvery is how long a credential is left alone at most: long enough for 100,000 accounts, short enough that a rotated
-// key is out of use within a day.
+// key is out of use within a day, but for patience.
 const lookEvery = 24 * time.Hour
+
+// patience is how long a look may come late where nothing ends meanwhile: as long as runs of 2,000 need for 100,000
+// accounts that fell due at once, and more.
+const patience = 12 * time.Hour
 
 // maxRenewals is how often a target's refresh token can be renewed; -1 = not counted. Douyin: five (reference A.2).
 func maxRenewals(target string) int {
@@ -52,7 +58,21 @@ func accountOf(k table.Key) (upload.Account, bool) {
 	return a, err == nil
 }
 
-// places are where a token record stands in the indexes: in LIST always, in DUE when it has to be looked at.
+// Partitions of DUE, each with the shard behind it. What can wait has one of its own: a hundred thousand accounts that want
+// their daily look at once must not stand before a token that ends in a minute.
+const (
+	pressingPart = "token#"
+	patientPart  = "look#"
+)
+
+// subjectPart is the partition of ACCT with the accounts of one of a platform's users. It holds a hash only.
+func subjectPart(target, subject string) string {
+	sum := sha256.Sum256([]byte(target + "\x00" + subject))
+	return "subject#" + target + "#" + hex.EncodeToString(sum[:16])
+}
+
+// places are where a token record stands in the indexes: in LIST always, in DUE when it has to be looked at, in ACCT while
+// its user is known.
 func (d document) places(k table.Key) map[table.Index]table.Place {
 	a, ok := accountOf(k)
 	if !ok {
@@ -60,8 +80,15 @@ func (d document) places(k table.Key) map[table.Index]table.Place {
 	}
 	shard := shardOf(string(a))
 	ix := map[table.Index]table.Place{table.List: {PK: "account#" + shard, SK: string(a)}}
-	if due := d.due(a); !due.IsZero() {
-		ix[table.Due] = table.Place{PK: "token#" + shard, SK: stamp(due) + "#" + string(a)}
+	if due, patient := d.due(a); !due.IsZero() {
+		part := pressingPart
+		if patient {
+			part = patientPart
+		}
+		ix[table.Due] = table.Place{PK: part + shard, SK: stamp(due) + "#" + string(a)}
+	}
+	if d.Subject != "" {
+		ix[table.Acct] = table.Place{PK: subjectPart(a.Target(), d.Subject), SK: string(a)}
 	}
 	return ix
 }
@@ -79,6 +106,7 @@ func (r record) bookOf(a upload.Account, t Token, now time.Time) book {
 		}
 		d := document{State: stateLive, Expires: t.Expires, RefreshBy: t.RefreshBy, Renewals: t.Renewals, book: b}
 		by := d.needsLoginBy(a)
+		b.Doubt = r.Doubt // only an answer that was asked for because of it takes it away
 		b.Warned = slices.DeleteFunc(slices.Clone(r.Warned), func(days int) bool { return by.IsZero() || now.Before(ahead(by, days)) })
 	}
 	return b
@@ -171,22 +199,28 @@ func (d document) warnAt(a upload.Account) (at time.Time, days int) {
 	return time.Time{}, 0
 }
 
-// due is when the sweep has to look at the record; zero = never again.
-func (d document) due(a upload.Account) time.Time {
+// due is when the sweep has to look at the record, and whether that can wait for patience; zero = never again.
+func (d document) due(a upload.Account) (at time.Time, patient bool) {
 	switch {
 	case d.State == stateDead && !d.Told:
-		return later(d.Saved, d.Retry)
+		return later(d.Saved, d.Retry), false
 	case d.State != stateLive:
-		return time.Time{}
+		return time.Time{}, false
 	}
-	t := d.Looked.Add(lookEvery)
+	at, patient = d.Looked.Add(lookEvery), true
 	warn, _ := d.warnAt(a)
-	for _, x := range []time.Time{later(d.renewAt(a), d.Retry), later(d.rotateAt(a), d.Retry), warn, d.deadAt()} {
+	renew, rotate, dead := d.renewAt(a), d.rotateAt(a), d.deadAt()
+	for _, x := range []time.Time{later(renew, d.Retry), later(rotate, d.Retry), later(d.Doubt, d.Retry), warn, dead} {
 		if !x.IsZero() {
-			t = earlier(t, x)
+			at = earlier(at, x)
 		}
 	}
-	return t
+	before := at.Add(patience)
+	switch {
+	case !d.Doubt.IsZero(), !renew.IsZero() && d.Expires.Before(before), !rotate.IsZero() && d.RefreshBy.Before(before), !dead.IsZero() && dead.Before(before):
+		patient = false
+	}
+	return at, patient
 }
 
 // deadAt is the end of a credential that nothing renews; zero = it has none, or that is not known.

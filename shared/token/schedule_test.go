@@ -121,18 +121,34 @@ func TestWhenAPersonIsNeededIsKnownFromDayOne(t *testing.T) {
 
 func TestEveryLiveCredentialIsLookedAtOnceADay(t *testing.T) {
 	d := living(0, 0)
-	if got := d.due("youku/a"); !got.Equal(day0.Add(day)) {
-		t.Errorf("got %v", got)
+	is := func(what string, want time.Time, patient bool) {
+		t.Helper()
+		if got, p := d.due("youku/a"); !got.Equal(want) || p != patient {
+			t.Errorf("%s: got %v, patient %v", what, got, p)
+		}
 	}
+	is("without an end", day0.Add(day), true)
+	d.Doubt = day0.Add(time.Minute)
+	is("in doubt", d.Doubt, false)
+	d.Retry = day0.Add(time.Hour)
+	is("in doubt, and asked in vain", d.Retry, false)
+	d = living(90*day, 200*day)
+	is("renewed weeks later", day0.Add(day), true)
+	d.Looked = d.renewAt("youku/a")
+	is("its renewal can wait", d.Looked, true)
+	d.Obtained, d.Expires = day0, day0.Add(30*time.Hour)
+	d.Looked = day0
+	is("its renewal can wait less", d.renewAt("youku/a"), false)
+	d = living(time.Hour, 200*day)
+	is("an hour", d.renewAt("youku/a"), false)
+	d = living(25*time.Hour, 0)
+	d.Warned = []int{2}
+	is("it ends an hour after its look", day0.Add(day), false)
+	d = living(0, 0)
 	d.State = stateRemoved
-	if got := d.due("youku/a"); !got.IsZero() {
-		t.Errorf("removed: got %v", got)
-	}
+	is("removed", time.Time{}, false)
 	d.State, d.Saved = stateDead, day0
-	if got := d.due("youku/a"); !got.Equal(day0) {
-		t.Errorf("dead and not told: got %v", got)
-	}
-	if d.Told = true; !d.due("youku/a").IsZero() {
-		t.Error("dead and told: still due")
-	}
+	is("dead and not told", day0, false)
+	d.Told = true
+	is("dead and told", time.Time{}, false)
 }

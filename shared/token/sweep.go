@@ -57,14 +57,40 @@ type SweepReport struct {
 	Warned     int  `json:"warned"`      // account.expires_soon
 	NeedsLogin int  `json:"needs_login"` // account.needs_login
 	Resealed   int  `json:"resealed"`
+	Asked      int  `json:"asked"`  // platforms asked whether a login still stands
 	Failed     int  `json:"failed"` // looks; each is in the log, and tried again later
 	Busy       int  `json:"busy"`   // shards that another sweep works on
 	More       bool `json:"more"`   // the bounds of the run left some for the next
+	// DaysLeft is the least that an account that was looked at has until a person is needed; -1 = none says when.
+	DaysLeft float64 `json:"days_left"`
+}
+
+// noDays is DaysLeft of nobody.
+const noDays = -1
+
+// left notes how long an account has.
+func (r *SweepReport) left(rec record, a upload.Account, now time.Time) {
+	by := rec.needsLoginBy(a)
+	switch {
+	case rec.State == stateDead:
+		by = now
+	case by.IsZero():
+		return
+	}
+	r.least(max(0, by.Sub(now).Hours()/24))
+}
+
+func (r *SweepReport) least(days float64) {
+	if days != noDays && (r.DaysLeft == noDays || days < r.DaysLeft) {
+		r.DaysLeft = days
+	}
 }
 
 func (r *SweepReport) add(o SweepReport) {
 	r.Looked, r.Renewed, r.Rotated = r.Looked+o.Looked, r.Renewed+o.Renewed, r.Rotated+o.Rotated
 	r.Warned, r.NeedsLogin, r.Resealed = r.Warned+o.Warned, r.NeedsLogin+o.NeedsLogin, r.Resealed+o.Resealed
+	r.Asked += o.Asked
+	r.least(o.DaysLeft)
 	r.Failed, r.Busy, r.More = r.Failed+o.Failed, r.Busy+o.Busy, r.More || o.More
 }
 
@@ -105,7 +131,7 @@ func (s *Sweeper) Sweep(ctx context.Context) (SweepReport, error) {
 	var (
 		mu    sync.Mutex
 		wg    sync.WaitGroup
-		out   SweepReport
+		out   = SweepReport{DaysLeft: noDays}
 		errs  []error
 		slots = make(chan struct{}, s.o.Workers)
 		end   = s.k.o.Now().Add(s.o.Budget)
@@ -126,11 +152,16 @@ func (s *Sweeper) Sweep(ctx context.Context) (SweepReport, error) {
 	wg.Wait()
 	n, err := s.apps(ctx)
 	out.Resealed += n
+	if out.DaysLeft != noDays {
+		s.k.o.Metric(ctx, "login_days_left", "None", out.DaysLeft)
+	}
 	return out, fault.Wrap("token.Sweep", errors.Join(append(errs, err)...))
 }
 
-// shard looks at what is due in one shard, the longest overdue first.
+// shard looks at what is due in one shard, the longest overdue first: at what presses, then, as far as the bounds go, at
+// what can wait.
 func (s *Sweeper) shard(ctx context.Context, i int, end time.Time) (out SweepReport, err error) {
+	out.DaysLeft = noDays
 	now := s.k.o.Now()
 	key := table.Key{PK: fmt.Sprintf("SWEEP#token#%02d", i), SK: "LEASE"}
 	l, _, _, err := takeLease(ctx, s.k.vault.table, key, s.k.o.Owner, now, s.o.Budget+s.o.Reserve+s.k.o.SaveTimeout)
@@ -138,19 +169,33 @@ func (s *Sweeper) shard(ctx context.Context, i int, end time.Time) (out SweepRep
 		return out, err
 	}
 	if l == nil {
-		return SweepReport{Busy: 1}, nil
+		out.Busy = 1
+		return out, nil
 	}
 	defer func() {
 		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), s.k.o.SaveTimeout)
 		defer done()
 		l.release(ctx, time.Time{}, "")
 	}()
-	limit := max(1, s.o.Limit/shards)
-	// The page is read before it is worked on: what is worked on leaves its place.
-	q := table.IndexQuery{Index: table.Due, PK: fmt.Sprintf("token#%02d", i), To: stamp(now.Add(s.o.Interval)) + "~", Limit: limit}
+	for _, part := range []string{pressingPart, patientPart} {
+		limit := max(1, s.o.Limit/shards) - out.Looked
+		if limit <= 0 || out.More {
+			out.More = true // perhaps: nobody looked
+			break
+		}
+		q := table.IndexQuery{Index: table.Due, PK: fmt.Sprintf("%s%02d", part, i), To: stamp(now.Add(s.o.Interval)) + "~", Limit: limit}
+		if err := s.page(ctx, q, end, &out); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// page looks at one page of accounts. It is read before it is worked on: what is worked on leaves its place.
+func (s *Sweeper) page(ctx context.Context, q table.IndexQuery, end time.Time, out *SweepReport) error {
 	hits, next, err := s.k.vault.table.QueryIndex(ctx, q)
 	if err != nil {
-		return out, err
+		return err
 	}
 	out.More = next != ""
 	for _, h := range hits {
@@ -163,12 +208,12 @@ func (s *Sweeper) shard(ctx context.Context, i int, end time.Time) (out SweepRep
 			break
 		}
 		out.Looked++
-		if err := s.look(ctx, a, &out); err != nil {
+		if err := s.look(ctx, a, out); err != nil {
 			out.Failed++
 			s.k.o.Log.WarnContext(ctx, "an account's credential could not be looked after", "account", string(a), "error", err.Error())
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // timeLeft tells whether one more account may be begun.
@@ -198,6 +243,6 @@ func (s *Sweeper) apps(ctx context.Context) (n int, err error) {
 
 // LogValue makes a report one line of a log.
 func (r SweepReport) LogValue() slog.Value {
-	return slog.StringValue(fmt.Sprintf("looked %d, renewed %d, rotated %d, warned %d, needs login %d, resealed %d, failed %d, busy %d, more %v",
-		r.Looked, r.Renewed, r.Rotated, r.Warned, r.NeedsLogin, r.Resealed, r.Failed, r.Busy, r.More))
+	return slog.StringValue(fmt.Sprintf("looked %d, renewed %d, rotated %d, asked %d, warned %d, needs login %d, resealed %d, failed %d, busy %d, more %v",
+		r.Looked, r.Renewed, r.Rotated, r.Asked, r.Warned, r.NeedsLogin, r.Resealed, r.Failed, r.Busy, r.More))
 }

@@ -68,6 +68,12 @@ type RefreshRenewer interface {
 	Renew(ctx context.Context, app AppKey, old Token) (Token, error)
 }
 
+// Liver is a Refresher of credentials that only a person renews (cookies). It can ask cheaply whether they still work, and
+// needs no app. Refresh gives them back as they are, or CredentialsExpired.
+type Liver interface {
+	Alive(ctx context.Context, t Token) error
+}
+
 // Cipher seals and opens small records. ad is bound to the ciphertext: kind, account, record key and version, so that
 // no ciphertext can stand in another's place.
 type Cipher interface {

@@ -197,7 +197,7 @@ func (v *Vault) kill(ctx context.Context, r record, reason string) error {
 	d := r.document
 	d.Version++
 	d.State, d.Reason, d.Saved, d.Box, d.CanRenew = stateDead, reason, v.now(), nil, false
-	d.Result, d.Told, d.Looked = reason, false, d.Saved
+	d.Result, d.Told, d.Looked, d.Doubt = reason, false, d.Saved, time.Time{}
 	_, err := writeRecord(ctx, v.table, r, d)
 	return err
 }

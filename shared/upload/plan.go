@@ -2,6 +2,7 @@ package upload
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
 )
@@ -74,6 +75,10 @@ func NewPlan(size int64, l Limits, s Settings) (Plan, error) {
 		p = Plan{Size: size, PartSize: partSize, Parts: int(ceilDiv(size, partSize)), InFlight: min(max(l.InFlight, 1), 8)}
 		p.group(l, s)
 	}
+	if t := p.pessimistic(); l.SessionLife > 0 && p.Parts > 1 && t > l.SessionLife {
+		return Plan{}, fault.InvalidField(op, "source.size", fmt.Sprintf("sent within %s, which is how long the platform keeps an open upload", l.SessionLife),
+			fmt.Sprintf("the file has %d bytes and may take %s", size, t))
+	}
 	if n := p.turns(s); n > MaxTurns {
 		return Plan{}, fault.InvalidField(op, "source.size", fmt.Sprintf("<= %d turns for each range", MaxTurns), fmt.Sprintf("this plan may need %d", n))
 	}
@@ -130,6 +135,11 @@ func (p *Plan) group(l Limits, s Settings) {
 // Events is the most history events that an execution with this plan can have (design 2).
 func (p Plan) Events(s Settings) int {
 	return 60 + p.Ranges*(9*MaxCarries+7*p.turns(s)+3*retriesPerRange) + MaxPasses*20
+}
+
+// pessimistic is how long sending takes at 2 MB/s with one range after the other, as a poor grant would have it.
+func (p Plan) pessimistic() time.Duration {
+	return time.Duration(ceilDiv(p.Size, 2_000_000)) * time.Second
 }
 
 // turns is how many invocations the largest range takes at the pessimistic speed.

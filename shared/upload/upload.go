@@ -105,7 +105,59 @@ type Video struct {
 	CRC64       string          `json:"crc64,omitempty"`    // CRC-64/ECMA of the content as 16 hex digits, once known
 	MD5         string          `json:"md5,omitempty"`      // 32 lower-case hex, taken before Init; "" where nobody asked (target.Digester)
 	Fields      json.RawMessage `json:"fields,omitempty"`   // the manifest's object for this target
+
+	// Cover is the wish for a cover; nil leaves it to the platform.
+	Cover *Cover `json:"cover,omitempty"`
+
+	// What the media header says, as far as it was read; empty and 0 = not known, and nothing is refused for it.
+	Container  string  `json:"container,omitempty"`    // mp4, mov, webm, ...
+	Codec      string  `json:"codec,omitempty"`        // of the picture: avc1, hvc1, ...
+	Width      int     `json:"width,omitempty"`        // as shown: a turned phone video is upright
+	Height     int     `json:"height,omitempty"`       //
+	FrameRate  float64 `json:"frame_rate,omitempty"`   // pictures a second
+	IndexAtEnd bool    `json:"index_at_end,omitempty"` // an MP4 whose index (moov) stands behind the pictures
+	Unchecked  string  `json:"unchecked,omitempty"`    // why the header gave no verdict; "" = it was read, or nobody looked
 }
+
+// Cover is what is to be shown before a video plays: a moment of it, or a picture; exactly one is set.
+type Cover struct {
+	At      *float64 `json:"at,omitempty"` // seconds from the start
+	Picture *Picture `json:"picture,omitempty"`
+}
+
+// Picture is a picture object in the source's bucket. All but Key are unknown (empty, 0) where nobody has looked at the
+// object yet, as in a dry run; then nothing is refused for them.
+type Picture struct {
+	Key         string `json:"key"`
+	Size        int64  `json:"size,omitempty"`
+	ContentType string `json:"content_type,omitempty"` // by its bytes, whatever it is called (media.ProbePicture)
+	Width       int    `json:"width,omitempty"`
+	Height      int    `json:"height,omitempty"`
+	// Ref names these very bytes: PictureRef. Equal Ref, equal picture.
+	Ref string `json:"ref,omitempty"`
+	// Link is an address from which the platform may fetch the picture, where it wants one. It is signed, hence a secret,
+	// and another one each time, hence no part of any identity; it is never marshalled.
+	Link string `json:"-"`
+}
+
+// PictureRef names the bytes of a cover object. A change of the object changes its ETag.
+func PictureRef(bucket, key, etag string, size int64) string {
+	return "c" + hashID(bucket, key, strings.Trim(etag, `"`), strconv.FormatInt(size, 10))
+}
+
+// String hides the link.
+func (p Picture) String() string {
+	return fmt.Sprintf("picture(%s, %d bytes, %s)", p.Key, p.Size, p.ContentType)
+}
+
+// Format hides the same from every verb of fmt.
+func (p Picture) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, p.String()) }
+
+// GoString hides the same.
+func (p Picture) GoString() string { return p.String() }
+
+// LogValue hides the same.
+func (p Picture) LogValue() slog.Value { return slog.StringValue(p.String()) }
 
 // Part is a numbered byte range that the platform receives in one request. Numbers start at 1.
 type Part struct {
@@ -133,6 +185,8 @@ type Session struct {
 	Opened  time.Time       `json:"opened"`
 	Expires time.Time       `json:"expires"` // zero = not known
 	Private json.RawMessage `json:"private,omitempty"`
+	// Cover is the Ref of the picture that the platform has for this session; "" = none. The adapter sets it.
+	Cover string `json:"cover,omitempty"`
 }
 
 // String hides the session's id and private fields.
@@ -174,4 +228,10 @@ type Limits struct {
 	MaxParts    int   `json:"max_parts"`
 	InOrder     bool  `json:"in_order"`  // parts must arrive in order: one range, one part in flight
 	InFlight    int   `json:"in_flight"` // parts in flight inside one range, 1 to 8
+
+	// SessionLife is how long an open session of several parts lives, AssetLife how long a finished file waits for its
+	// Publish; 0 = long enough for anything. Plan refuses what cannot arrive in time; a scheduled upload begins so late
+	// that both suffice.
+	SessionLife time.Duration `json:"session_life,omitempty"`
+	AssetLife   time.Duration `json:"asset_life,omitempty"`
 }

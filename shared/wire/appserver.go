@@ -13,6 +13,7 @@ import (
 	"github.com/vodlift/vodlift/shared/appserver/catalogue"
 	"github.com/vodlift/vodlift/shared/appserver/users"
 	"github.com/vodlift/vodlift/shared/callback"
+	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/target/alivod"
@@ -49,6 +50,19 @@ func (a *apps) catalogue() (*catalogue.Store, error) {
 		signer = noSigner{}
 	}
 	return catalogue.New(a.e.Table, catalogue.Options{Signer: signer, Now: a.e.Now, Rand: randomOr(a.e.Rand)})
+}
+
+// shown is the catalogue for the console; nil where there is no AppServer.
+func (a *apps) shown() console.Catalogue {
+	if a.e.Apps.Account == "" {
+		return nil
+	}
+	c, err := a.catalogue()
+	if err != nil {
+		a.e.Log.Error("there is no catalogue", "error", err.Error())
+		return nil
+	}
+	return c
 }
 
 func (a *apps) get(ctx context.Context) (*appserver.API, error) {

@@ -93,7 +93,7 @@ func New(e Engines) *App {
 	})
 	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
 	apps := &apps{e: e, vault: vault}
-	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place})
+	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place, Catalogue: apps.shown()})
 	for name, fn := range functions(w, app.Console, newCallbackParts(e, vault), apps) {
 		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
 	}

@@ -201,7 +201,10 @@ func (st *stage) harness() targettest.Harness {
 		Secrets:      []string{tok.Access, tok.Refresh},
 		Logs:         st.log.String,
 		Discarding:   st.discarding,
-		OtherKinds:   nil,
+		CoverOf: func(_ testing.TB, _ upload.Asset, p upload.Post) (string, *float64) {
+			return st.Cover(p.ID)
+		},
+		OtherKinds: nil,
 	}
 }
 
@@ -479,3 +482,11 @@ func (f tripReader) Read(p []byte) (int, error) { return f(p) }
 func BenchmarkUploadPart(b *testing.B) {
 	targettest.RunBenchmarks(b, func(t testing.TB) targettest.Harness { return newStage(t, douyin.Options{}).harness() })
 }
+
+// mustSession is a session of one request.
+func mustSession(t testing.TB) upload.Session {
+	t.Helper()
+	return upload.Session{ID: "one-request", Private: []byte(`{"parts":1,"size":1}`)}
+}
+
+func assetOf(id string) upload.Asset { return upload.Asset{ID: id} }

@@ -13,6 +13,10 @@ func AllScopes() []string {
 		"video.data.bind", "video.delete", "renew_refresh_token"}
 }
 
+// ShareScopes lists what an app needs for a hand-over: the ticket, and publishing from an H5 page (share.go). They are the
+// app's; no user grants them.
+func ShareScopes() []string { return []string{"open.get.ticket", "h5.share", "aweme.share"} }
+
 // Needs is the default of App.Needs: which scopes open an operation, any one of them (ref. S0, A "Availability", A.8).
 // The scope of data is the one its name says; of the legacy call the reference is silent.
 func Needs(g Generation) map[string][]string {

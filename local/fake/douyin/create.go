@@ -174,7 +174,7 @@ func (s *Server) textLength(text string) int {
 func (s *Server) postsToday(acct *account) int {
 	today, n := s.day(s.o.Now()), 0
 	for _, p := range slices.Backward(s.st.Posts) {
-		if p.OpenID == acct.OpenID && p.ClientKey == acct.ClientKey && !p.ByHand && s.day(p.Created) == today {
+		if p.OpenID == acct.OpenID && p.ClientKey == acct.ClientKey && !p.ByHand && !p.Shared && s.day(p.Created) == today {
 			n++
 		}
 	}

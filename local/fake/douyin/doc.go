@@ -10,6 +10,7 @@
 //
 //	authorize access_token refresh_token renew_refresh_token client_token stable_client_token   OAuth (ref. A.2)
 //	upload part_init part_upload complete create list data delete image_upload                  publish (ref. A.3)
+//	ticket share_id                                                                             hand-over (share.go)
 //	unknown                                                                                     any other path
 //
 // # Order of the checks of a publish call
@@ -25,5 +26,6 @@
 // so a process killed at any moment comes back as the platform that had already answered. Faults, the request log and
 // the counters of rate limits are in memory only.
 //
-// Webhooks (ref. A.10) are not sent.
+// Webhooks (ref. A.10) are sent on demand only: Publish makes the create_video event of a link that a person opened, and
+// Webhook.Deliver carries it.
 package douyin

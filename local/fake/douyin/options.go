@@ -58,6 +58,8 @@ type Limits struct {
 	ClientGrace     time.Duration // 5 min
 	ClientCalls     int           // 500 in ClientWindow
 	ClientWindow    time.Duration // 5 min
+	TicketLife      time.Duration // 2 h, of a hand-over's ticket
+	ShareLife       time.Duration // 1 h (assumed), of a share id
 	UploadLife      time.Duration // 2 h, of an upload_id
 	UnusedVideoLife time.Duration // 2 h (assumed), of a video_id that no create used
 }
@@ -83,6 +85,8 @@ type Readings struct {
 	CreateVideoID   string // "public": v1 create also returns data.video_id, unlike the upload's, "none" (ref. A.7)
 	ReviewFields    string // "gone", "sent": is_reviewed and video_status in the list (ref. A.8)
 	OAuthMessage    string // "error", "none": the message of a failed OAuth call (ref. A.2)
+	CoverBytes      string // "check" that a cover is a picture by its bytes, "ignore" (no source)
+	EventContent    string // "object", "string": the content of a create_video webhook (ref. A.10)
 	ContentTypeCode int    // 2100005: code of "unsupported content type" (ref. A.4)
 	DeadUploadCode  int    // parameter error of the generation: code of a dead upload_id (ref. A.5)
 	PartCode        int    // parameter error: code of a part's wrong size, number or order (ref. C)
@@ -146,7 +150,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.Limits = o.Limits.withDefaults()
 	if len(o.Apps) == 0 {
-		o.Apps = []App{{ClientKey: DefaultKey, ClientSecret: DefaultSecret, RedirectURIs: []string{DefaultRedirect}, Scopes: AllScopes()}}
+		o.Apps = []App{{ClientKey: DefaultKey, ClientSecret: DefaultSecret, RedirectURIs: []string{DefaultRedirect}, Scopes: slices.Concat(AllScopes(), ShareScopes())}}
 	} else {
 		o.Apps = slices.Clone(o.Apps)
 	}
@@ -173,7 +177,7 @@ func (l Limits) validate() error {
 	least := min(l.SingleUpload, l.PartMin, l.PartMax, l.Whole, l.CoverImage, int64(l.Parts), int64(l.Text), int64(l.PostsPerDay),
 		int64(l.ListCount), int64(l.Renewals), int64(l.ClientCalls))
 	shortest := min(l.Duration, l.CodeLife, l.AccessLife, l.RefreshLife, l.RenewedLife, l.ClientLife, l.ClientGrace, l.ClientWindow,
-		l.UploadLife, l.UnusedVideoLife)
+		l.TicketLife, l.ShareLife, l.UploadLife, l.UnusedVideoLife)
 	if least < 0 || shortest < 0 || l.PartMin > l.PartMax || l.PartMax > l.Whole {
 		return fmt.Errorf("fake douyin: limits %+v: negative, or part_min > part_max > whole", l)
 	}
@@ -198,6 +202,8 @@ func (l Limits) withDefaults() Limits { // SingleUpload and CoverImage depend on
 	setDefault(&l.ClientGrace, 5*time.Minute)
 	setDefault(&l.ClientCalls, 500)
 	setDefault(&l.ClientWindow, 5*time.Minute)
+	setDefault(&l.TicketLife, 2*time.Hour)
+	setDefault(&l.ShareLife, time.Hour)
 	setDefault(&l.UploadLife, 2*time.Hour)
 	setDefault(&l.UnusedVideoLife, 2*time.Hour)
 	return l
@@ -247,6 +253,8 @@ func (r *Readings) fill() error {
 		{"CreateVideoID", &r.CreateVideoID, [2]string{"public", "none"}},
 		{"ReviewFields", &r.ReviewFields, [2]string{"gone", "sent"}},
 		{"OAuthMessage", &r.OAuthMessage, [2]string{"error", "none"}},
+		{"CoverBytes", &r.CoverBytes, [2]string{"check", "ignore"}},
+		{"EventContent", &r.EventContent, [2]string{"object", "string"}},
 	} {
 		setDefault(w.field, w.words[0])
 		if !slices.Contains(w.words[:], *w.field) {

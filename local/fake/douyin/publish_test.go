@@ -121,8 +121,10 @@ func TestHardLimitOfOneRequestIsTheGenerations(t *testing.T) {
 func TestCoverImage(t *testing.T) {
 	eachGeneration(t, func(t *testing.T, set func(*Options)) {
 		r := newRig(t, set, func(o *Options) { o.Limits.CoverImage = 30 })
-		r.file("image_upload", make([]byte, 30)).want(t, 0)
-		r.file("image_upload", make([]byte, 31)).want(t, 2190005)
+		png := func(n int) []byte { return append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, n-8)...) }
+		r.file("image_upload", png(30)).want(t, 0)
+		r.file("image_upload", png(31)).want(t, 2190005)
+		r.file("image_upload", make([]byte, 30)).want(t, r.param())
 		b, ct := form(t, "image", "a.png", "video/mp4", []byte("x"))
 		r.publish("image_upload", ct, bytes.NewReader(b)).want(t, 2100005)
 	})
@@ -202,7 +204,7 @@ func TestCreateRules(t *testing.T) {
 		if r.posts() != 0 {
 			t.Fatal("a refused create made a post")
 		}
-		img := r.file("image_upload", []byte("png")).want(t, 0).str("image", "image_id")
+		img := r.file("image_upload", []byte("\x89PNG\r\n\x1a\n")).want(t, 0).str("image", "image_id")
 		b, _ := json.Marshal(map[string]any{"video_id": v, "text": strings.Repeat("字", 1000), "custom_cover_image_url": img,
 			"poi_id": nil, "micro_app_id": "m", "micro_app_title": "t", "cover_tsp": 1.5, "at_users": []string{"u"}})
 		r.json("create", string(b)).want(t, 0)

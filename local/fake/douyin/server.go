@@ -123,9 +123,18 @@ func oauthRoutes() map[string]route {
 	}
 }
 
+// shareRoutes are the calls of the hand-over; see share.go.
+func shareRoutes() map[string]route {
+	return map[string]route{
+		"/open/getticket/": {"ticket", "GET", legacyCall, (*Server).ticket},
+		"/share-id/":       {"share_id", "GET", legacyCall, (*Server).shareID},
+	}
+}
+
 func routes() map[string]route {
 	all := publishRoutes()
 	maps.Copy(all, oauthRoutes())
+	maps.Copy(all, shareRoutes())
 	return all
 }
 
@@ -141,8 +150,10 @@ func Ops() []string {
 // oauthOps are the operations whose requests carry no open_id.
 func oauthOps() []string {
 	var out []string
-	for _, r := range oauthRoutes() {
-		out = append(out, r.op)
+	for _, routes := range []map[string]route{oauthRoutes(), shareRoutes()} {
+		for _, r := range routes {
+			out = append(out, r.op)
+		}
 	}
 	return out
 }
@@ -204,7 +215,7 @@ func pathFamily(path string) family {
 
 // unknown: wrong path or method. Under the API's own prefixes 28001017, elsewhere the host's HTML 404 (ref. C).
 func (s *Server) unknown(r *http.Request, c call) result {
-	for _, prefix := range []string{"/video/", "/image/", "/api/douyin/", "/oauth/"} {
+	for _, prefix := range []string{"/video/", "/image/", "/api/douyin/", "/oauth/", "/open/", "/share-id/"} {
 		if strings.HasPrefix(r.URL.Path, prefix) {
 			return fail(c.family, unknownURI, "")
 		}

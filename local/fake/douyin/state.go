@@ -27,6 +27,7 @@ type state struct {
 	Sessions map[string]*session      `json:"sessions"` // by upload_id
 	Videos   map[string]*video        `json:"videos"`   // by video_id
 	Images   map[string]*image        `json:"images"`   // by image_id
+	Shares   map[string]*share        `json:"shares"`   // by share_id
 	Posts    []*post                  `json:"posts"`    // oldest first
 }
 
@@ -65,6 +66,7 @@ type authCode struct {
 type clientTokens struct {
 	Live   []tokenLife `json:"live"`
 	Stable tokenLife   `json:"stable"`
+	Ticket tokenLife   `json:"ticket"` // the newest; the same within its life
 	Calls  []time.Time `json:"calls"`
 }
 
@@ -102,6 +104,16 @@ type image struct {
 	ClientKey string `json:"client_key"`
 	OpenID    string `json:"open_id"`
 	Size      int64  `json:"size"`
+	SHA256    string `json:"sha256"`
+	Type      string `json:"type"`
+}
+
+// share is one share id.
+type share struct {
+	ID        string    `json:"id"`
+	ClientKey string    `json:"client_key"`
+	Callback  bool      `json:"callback,omitempty"` // need_callback
+	Created   time.Time `json:"created"`
 }
 
 type post struct {
@@ -117,6 +129,7 @@ type post struct {
 	Pinned    bool            `json:"pinned,omitempty"`
 	Deleted   bool            `json:"deleted,omitempty"`
 	ByHand    bool            `json:"by_hand,omitempty"` // made in the user's own app
+	Shared    bool            `json:"shared,omitempty"`  // made there through a link of the app's
 	Fields    json.RawMessage `json:"fields,omitempty"`
 }
 
@@ -158,6 +171,7 @@ func (st *state) fillMaps() {
 	makeMap(&st.Sessions)
 	makeMap(&st.Videos)
 	makeMap(&st.Images)
+	makeMap(&st.Shares)
 }
 
 func makeMap[V any](m *map[string]V) {

@@ -30,7 +30,7 @@ func TestNothingOfAnotherUserOrAppCanBeUsed(t *testing.T) {
 		})
 		id := r.publish("part_init", "", nil).want(t, 0).str("upload_id")
 		v := r.newVideo("x")
-		img := r.file("image_upload", []byte("png")).want(t, 0).str("image", "image_id")
+		img := r.file("image_upload", []byte("\x89PNG\r\n\x1a\n")).want(t, 0).str("image", "image_id")
 		item := r.createText(r.newVideo("y"), "t").want(t, 0).str("item_id")
 		sameApp, err := r.s.AddAccount("same app", nil)
 		must(t, err)

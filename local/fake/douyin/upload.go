@@ -1,7 +1,10 @@
 package douyin
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/vodlift/vodlift/local/fake"
@@ -76,11 +79,42 @@ func (s *Server) imageUpload(r *http.Request, c call) result {
 	if res.failed() {
 		return res
 	}
-	size := file.Size
+	img := &image{Size: file.Size, SHA256: file.SHA256, Type: pictureType(file)}
 	file.Drop()
+	if img.Type == "" && s.o.Readings.CoverBytes == "check" {
+		return fail(c.family, paramInvalid, "image is not a picture")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	img := &image{ID: s.imageID(), ClientKey: who.app.ClientKey, OpenID: who.acct.OpenID, Size: size}
+	img.ID, img.ClientKey, img.OpenID = s.imageID(), who.app.ClientKey, who.acct.OpenID
 	s.st.Images[img.ID] = img
 	return s.saved(ok(object{"image": object{"image_id": img.ID, "width": 0, "height": 0}}))
+}
+
+// pictureType goes by the first bytes; "" is none of the common kinds.
+func pictureType(r io.ReaderAt) string {
+	head := make([]byte, 16)
+	n, _ := r.ReadAt(head, 0)
+	if kind := http.DetectContentType(head[:n]); strings.HasPrefix(kind, "image/") {
+		return kind
+	}
+	return ""
+}
+
+// Cover tells what a post shows before it plays: the SHA-256 of an uploaded picture, or the second of a frame; neither is
+// the platform's own choice.
+func (s *Server) Cover(itemID string) (picture string, at *float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.st.Posts {
+		var b createBody
+		if p.ItemID != itemID || json.Unmarshal(p.Fields, &b) != nil {
+			continue
+		}
+		if img := s.st.Images[b.CoverImage]; img != nil {
+			return img.SHA256, nil
+		}
+		return "", b.CoverTsp
+	}
+	return "", nil
 }

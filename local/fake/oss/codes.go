@@ -17,7 +17,8 @@ type code struct {
 	message string
 }
 
-// codes is the whole table of ref. d.4, but for CallbackFailed: callbacks are not simulated.
+// codes is the whole table of ref. d.4, but for CallbackFailed: callbacks are not simulated; and AccessForbidden, which
+// pages of other origins get.
 func codes() map[string]code {
 	return map[string]code{
 		"InvalidArgument":                     {400, "Invalid Argument."},
@@ -37,6 +38,7 @@ func codes() map[string]code {
 		"MissingArgument":                     {400, "Missing Some Required Arguments."},
 		"AccessDenied":                        {403, "You have no right to access this object because of bucket acl."},
 		"InvalidAccessKeyId":                  {403, "The OSS Access Key Id you provided does not exist in our records."},
+		"AccessForbidden":                     {403, "CORSResponse: This CORS request is not allowed."},
 		"SignatureDoesNotMatch":               {403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."},
 		"SecurityTokenExpired":                {403, "The security token you provided has expired."},
 		"InvalidSecurityToken":                {403, "The security token you provided is invalid."},
@@ -128,6 +130,7 @@ func (s *Server) answer(r *http.Request, requestID string, res result, w *stream
 	if res.stream != nil {
 		w.arm(res.stream, &a)
 	}
+	s.allow(r, a.Header)
 	a.Header.Set("Server", "AliyunOSS")
 	a.Header.Set("Date", s.o.Now().UTC().Format(http.TimeFormat))
 	a.Header["x-oss-request-id"] = []string{requestID} // lower case on the wire, as the platform sends it

@@ -25,6 +25,7 @@ import (
 type bucket struct {
 	name       string
 	publicRead bool
+	cors       []CORSRule
 	commit     sync.Mutex // held while an object takes or loses its name, on disk and in memory
 	objects    map[string]*object
 	uploads    map[string]*upload
@@ -138,7 +139,7 @@ func (s *Server) makeBucket(b Bucket) error {
 			return err
 		}
 	}
-	s.buckets[b.Name] = &bucket{name: b.Name, publicRead: b.PublicRead, objects: map[string]*object{}, uploads: map[string]*upload{}}
+	s.buckets[b.Name] = &bucket{name: b.Name, publicRead: b.PublicRead, cors: b.CORS, objects: map[string]*object{}, uploads: map[string]*upload{}}
 	return nil
 }
 

@@ -23,7 +23,8 @@ const (
 // Bucket is one bucket. Buckets with objects on disk come back by themselves, private.
 type Bucket struct {
 	Name       string
-	PublicRead bool // anyone may get and head objects
+	PublicRead bool       // anyone may get and head objects
+	CORS       []CORSRule // pages of other origins that may use it; none: no page may
 }
 
 // Limits are the figures of ref. d.1. Zero fields take the reference's value.

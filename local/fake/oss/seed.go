@@ -40,7 +40,7 @@ func (s *Server) AddBucket(b Bucket) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.buckets[b.Name]; old != nil {
-		old.publicRead = b.PublicRead
+		old.publicRead, old.cors = b.PublicRead, b.CORS
 		return nil
 	}
 	return s.makeBucket(b)

@@ -97,6 +97,7 @@ func routes() []route {
 		{op: "get_object", action: "oss:GetObject", public: true, handle: (*Server).getObject},
 		{op: "head_object", action: "oss:GetObject", public: true, handle: (*Server).getObject},
 		{op: "delete_object", action: "oss:DeleteObject", handle: (*Server).deleteObject},
+		{op: "options", handle: nil},
 		{op: "unknown", handle: nil},
 	}
 }
@@ -116,6 +117,8 @@ func operation(method string, at address, q url.Values) route {
 	upload := q.Has("uploadId")
 	switch {
 	case at.bucket == "":
+	case method == http.MethodOptions:
+		op = "options"
 	case at.key == "" && method == http.MethodGet && q.Has("uploads"):
 		op = "list_uploads"
 	case at.key == "" && method == http.MethodGet && !hasSubresource(q, "continuation-token"):
@@ -183,6 +186,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 const drainLimit = 64 * MiB
 
 func (s *Server) serve(r *http.Request, at address, rt route, q url.Values) result {
+	if rt.op == "options" {
+		return s.preflight(r, at)
+	}
 	if f := checkForm(r, at, rt, s.o.Limits); f != nil {
 		return refused(f)
 	}

@@ -283,6 +283,10 @@ func (st *stage) harness() targettest.Harness {
 		Secrets:      []string{tok.Access, tok.Refresh, st.app.Secret},
 		Logs:         st.log.String,
 		Discarding:   st.discarding,
+		CoverLink:    "https://bucket.example/in/cover.png?X-Amz-Signature=SECRET",
+		CoverOf: func(t testing.TB, a upload.Asset, _ upload.Post) (string, *float64) {
+			return st.video(t, a.ID).Fields["thumbnail"], nil
+		},
 		// OSS knows no grant; a key that was removed is replaced by a new one.
 		OtherKinds: map[targettest.Failure][]fault.Kind{{Op: "UploadPart", How: targettest.Revoked}: {fault.TokenExpired}},
 	}

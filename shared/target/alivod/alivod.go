@@ -146,7 +146,10 @@ var (
 	_ target.Renewer    = (*Target)(nil)
 	_ target.Checker    = (*Target)(nil)
 	_ target.Coverer    = (*Target)(nil)
+	_ target.Adviser    = (*Target)(nil)
 	_ token.Refresher   = (*Refresher)(nil)
+
+	_ target.CoverFormer = (*Target)(nil)
 )
 
 // New makes the Target of one account. A Config that does not pass Check makes every call fail with its error.
@@ -188,7 +191,6 @@ type session struct {
 	Parts       int            `json:"parts"`
 	Size        int64          `json:"size"`
 	ContentType string         `json:"content_type"`
-	CoverURL    string         `json:"cover_url,omitempty"` // of the cover that was uploaded beside it
 }
 
 func (t *Target) session(op string, s upload.Session) (session, error) {

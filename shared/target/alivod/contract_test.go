@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -250,8 +251,23 @@ func testVideo(size int64) upload.Video {
 	return upload.Video{Upload: "u-42", Account: "alivod/main", Size: size, FileName: "v.mp4", ContentType: "video/mp4", Title: "A title", Description: "about it", Tags: []string{"go", "视频"}}
 }
 
+// coverOf is the picture that the platform shows for a video, by its address.
+func (st *stage) coverOf(t testing.TB, a upload.Asset, _ upload.Post) (string, *float64) {
+	t.Helper()
+	u, err := url.Parse(st.video(t, a.ID).Fields["CoverURL"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, ok := st.store.Stat(fakevod.DefaultBucket, strings.TrimPrefix(u.Path, "/"))
+	if !ok {
+		t.Fatalf("there is no picture at %s", u)
+	}
+	return i.SHA256, nil
+}
+
 func (st *stage) harness() targettest.Harness {
 	return targettest.Harness{
+		CoverOf:      st.coverOf,
 		New:          func(testing.TB) target.Target { return st.target() },
 		Video:        testVideo,
 		Limits:       alivod.Limits(st.cfg),
@@ -554,10 +570,15 @@ func TestACoverIsUploadedAndSet(t *testing.T) {
 	st, ctx := newStage(t), t.Context()
 	_, _, s, rs := st.open(t, 1, 2, 3)
 	pic := []byte("\x89PNG not really")
-	cover := target.Part{Part: upload.Part{Number: 1, Size: int64(len(pic))}, Parts: 1, Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(pic)), nil }}
-	s, err := st.target().UploadCover(ctx, s, cover, "image/png")
-	if err != nil {
-		t.Fatal(err)
+	cover := target.Picture{Picture: upload.Picture{Key: "in/a.png", Size: int64(len(pic)), ContentType: "image/png", Ref: "c1"},
+		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(pic)), nil }}
+	v9 := testVideo(9000)
+	s, err := st.target().UploadCover(ctx, v9, s, cover)
+	if err != nil || s.Cover != "c1" {
+		t.Fatal(s.Cover, err)
+	}
+	if s, err = st.target().Renew(ctx, s); err != nil || s.Cover != "c1" {
+		t.Fatal("a new credential loses the cover:", err)
 	}
 	a, err := st.target().Complete(ctx, s, rs)
 	if err != nil {
@@ -568,8 +589,8 @@ func TestACoverIsUploadedAndSet(t *testing.T) {
 		t.Errorf("%+v, cover %q", n, v.Fields["CoverURL"])
 	}
 	for typ, size := range map[string]int64{"image/webp": 5, "image/png": 0, "image/gif": 1 << 30} {
-		cover.Size = size
-		if _, err := st.target().UploadCover(ctx, s, cover, typ); fault.KindOf(err) != fault.Invalid {
+		cover.Size, cover.ContentType = size, typ
+		if _, err := st.target().UploadCover(ctx, v9, s, cover); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%s of %d bytes: %v", typ, size, err)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/markup"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -106,7 +107,13 @@ func (t *Target) Validate(v upload.Video) error {
 	case len(v.Upload) > maxExtend:
 		return invalid("upload", fmt.Sprintf("<= %d bytes", maxExtend), "the id of the upload is longer")
 	}
-	_, err := t.meta(v)
+	if err := t.CoverForms().Check("alivod.Validate", "VOD", v); err != nil {
+		return err
+	}
+	m, err := t.meta(v)
+	if err == nil && v.Cover != nil && m.CoverURL != "" {
+		return invalid("alivod.cover_url", "not beside cover", "both choose the cover")
+	}
 	return err
 }
 
@@ -121,18 +128,22 @@ func (t *Target) meta(v upload.Video) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
-	m := meta{Fields: f, title: strings.TrimSpace(f.Title), description: strings.TrimSpace(f.Description)}
-	if m.title == "" {
-		m.title = strings.TrimSpace(v.Title)
+	m := meta{Fields: f}
+	var topics []string
+	if m.title, topics, err = plain("title", f.Title, v.Title); err != nil {
+		return meta{}, err
 	}
-	if m.description == "" {
-		m.description = strings.TrimSpace(v.Description)
+	var more []string
+	if m.description, more, err = plain("description", f.Description, v.Description); err != nil {
+		return meta{}, err
 	}
 	given := f.Tags
 	if len(given) == 0 {
 		given = v.Tags
 	}
-	m.tags = normalTags(given)
+	if m.tags = normalTags(given); len(m.tags) == 0 {
+		m.tags = t.topicTags(append(topics, more...))
+	}
 	if m.fileName, err = fileName(v.FileName); err != nil {
 		return meta{}, err
 	}
@@ -157,6 +168,31 @@ func fileName(name string) (string, error) {
 		name = "video." + ext
 	}
 	return name, nil
+}
+
+// plain is what a person reads of a text with topics and mentions (shared/markup), and the names of its topics. own stands
+// in the place of the manifest's text.
+func plain(field, own, common string) (text string, topics []string, err error) {
+	if strings.TrimSpace(own) != "" {
+		field, common = "alivod."+field, own
+	}
+	spans, err := markup.Parse(strings.TrimRightFunc(common, unicode.IsSpace))
+	if err != nil {
+		return "", nil, markup.Invalid("alivod.Validate", field, err)
+	}
+	for _, s := range spans {
+		if s.Kind == markup.Topic {
+			topics = append(topics, s.Name)
+		}
+	}
+	return strings.TrimSpace(markup.Plain(spans)), topics, nil
+}
+
+// topicTags are those topics that can be tags here: where a manifest names no tags, what it is about is in its text.
+func (t *Target) topicTags(topics []string) []string {
+	out := normalTags(topics)
+	out = slices.DeleteFunc(out, func(s string) bool { return len(s) > maxTag || checkChars("", s, "") != nil })
+	return out[:min(len(out), maxTags)]
 }
 
 // normalTags splits at ASCII and full-width commas, trims, and drops what is empty or there twice; VOD takes the tags as

@@ -3,19 +3,16 @@ package alivod
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/vodlift/vodlift/shared/fault"
-	"github.com/vodlift/vodlift/shared/oss"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/upload"
 	"github.com/vodlift/vodlift/shared/vod"
 )
 
 // Publish makes no request: the video is its own post from the moment its file was there. Check says how it fares.
-func (t *Target) Publish(ctx context.Context, _ upload.Video, s upload.Session, a upload.Asset) (upload.Post, error) {
+func (t *Target) Publish(ctx context.Context, v upload.Video, s upload.Session, a upload.Asset) (upload.Post, error) {
 	const op = "alivod.Publish"
 	if err := begin(ctx, op, t.bad); err != nil {
 		return upload.Post{}, err
@@ -26,6 +23,9 @@ func (t *Target) Publish(ctx context.Context, _ upload.Video, s upload.Session, 
 	}
 	if a.ID != p.VideoID {
 		return upload.Post{}, fault.InvalidField(op, "asset", "the session's own", "the asset is of another session")
+	}
+	if target.CoverDue(v, s) {
+		return upload.Post{}, target.CoverDueFault(op)
 	}
 	return upload.Post{ID: p.VideoID, At: t.now()}, nil
 }
@@ -132,84 +132,4 @@ func word(s string) string {
 		return -1
 	}, s)
 	return s[:min(len(s), 64)]
-}
-
-// UploadCover implements target.Coverer: the picture goes to OSS by a ticket of its own, and becomes the video's cover. The
-// session that comes back names it.
-func (t *Target) UploadCover(ctx context.Context, s upload.Session, part target.Part, contentType string) (upload.Session, error) {
-	const op = "alivod.UploadCover"
-	if err := begin(ctx, op, t.bad); err != nil {
-		return upload.Session{}, err
-	}
-	p, err := t.session(op, s)
-	if err != nil {
-		return upload.Session{}, err
-	}
-	ext, ok := map[string]string{"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif"}[contentType]
-	if !ok {
-		return upload.Session{}, fault.InvalidField(op, "cover", "image/png | image/jpeg | image/gif", "VOD takes no such picture")
-	}
-	if part.Size < 1 || part.Size > maxCoverInBytes {
-		return upload.Session{}, fault.InvalidField(op, "cover", fmt.Sprintf("1 to %d bytes", int64(maxCoverInBytes)), fmt.Sprintf("it has %d", part.Size))
-	}
-	ticket, err := t.api.CreateUploadImage(ctx, vod.NewImage{Type: "cover", Ext: ext, Title: "cover of " + p.VideoID})
-	if err != nil {
-		return upload.Session{}, fault.Wrap(op, err)
-	}
-	if err := t.putImage(ctx, op, ticket, part, contentType); err != nil {
-		return upload.Session{}, err
-	}
-	at := unsigned(ticket.ImageURL)
-	if at == "" {
-		at = unsigned(ticket.FileURL)
-	}
-	if at == "" {
-		return upload.Session{}, &fault.Error{Kind: fault.Permanent, Op: op, Actor: fault.ActorOperator, Action: "Ask the platform's support.", Err: errors.New("VOD does not say where the cover is")}
-	}
-	if err := t.api.UpdateVideoInfo(ctx, vod.Change{ID: p.VideoID, CoverURL: &at}); err != nil {
-		return upload.Session{}, t.gone(op, err)
-	}
-	p.CoverURL = at
-	return p.pack(s.Opened, s.Expires)
-}
-
-func (t *Target) putImage(ctx context.Context, op string, ticket vod.Ticket, part target.Part, contentType string) error {
-	at, err := vod.DecodeTicket(ticket, t.now(), t.cfg.OSSEndpoint)
-	if err != nil {
-		return fault.Wrap(op, err)
-	}
-	c, err := t.store(op, session{Endpoint: at.Endpoint, Region: at.Region, Bucket: at.Bucket, Credential: at.Credential})
-	if err != nil {
-		return err
-	}
-	_, err = c.Put(ctx, at.Key, contentType, ossBody(part), nil)
-	return notTheAccount(op, err)
-}
-
-func ossBody(p target.Part) oss.Body { return oss.Body{Size: p.Size, Open: p.Open} }
-
-// notTheAccount: a refused credential of a picture is no account's token; the next ticket brings another (reference a.4).
-func notTheAccount(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	f := *fault.As(fault.Wrap(op, err))
-	if errors.Is(err, oss.ErrCredential) {
-		f.Kind, f.Actor, f.Action = fault.Retryable, fault.ActorUs, "The picture is sent again."
-	}
-	return &f
-}
-
-// unsigned is a picture's address without its signature, which would end; the platform signs it anew where it shows it.
-// What is no address is "".
-func unsigned(s string) string {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return ""
-	}
-	u.RawQuery, u.Fragment = "", ""
-	if s = u.String(); len(s) > 1000 {
-		return ""
-	}
-	return s
 }

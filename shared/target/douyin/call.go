@@ -50,6 +50,7 @@ type request struct {
 	body    func(context.Context) (io.ReadCloser, error)
 	secrets []string // that the platform could quote
 	fresh   bool     // over a connection of its own (shared/transport)
+	scope   string   // that the call needs, for people
 }
 
 // withBytes gives the request a small body. It is no *bytes.Reader to net/http, so that there is no GetBody and hence
@@ -83,6 +84,7 @@ func (t *Target) call(ctx context.Context, q request) (answer, error) {
 	}
 	q.query = query
 	q.secrets = append(q.secrets, tok.Access, tok.Refresh)
+	q.scope = Scopes(t.cfg)[0] + " (代替用户发布内容到抖音)"
 	return t.caller.do(ctx, q)
 }
 

@@ -65,7 +65,13 @@ func (q request) refused(env envelope, r reply, now time.Time) *fault.Error {
 		f.After = row.wait(now)
 	}
 	f.Err = fmt.Errorf("%s: %s", row.Meaning, words)
+	if q.step == StepCover && f.Kind == fault.Invalid { // whatever it says, the picture is all that was sent
+		f.Field, f.Rule, f.Actor, f.Action = "cover.key", "a picture that the platform takes", fault.ActorOwner, "Use another picture, or a moment of the video (cover.at)."
+	}
 	switch {
+	case row.Capability && publishing(q.step):
+		f.Err = fmt.Errorf("%w: %w", target.ErrCapability, f.Err)
+		f.Action = q.apply()
 	case row.SessionLost && (q.step == StepPart || q.step == StepComplete):
 		f.Err = fmt.Errorf("%w (or %w)", target.ErrSessionLost, f.Err)
 		f.Actor, f.Action = fault.ActorUs, "A new session is opened and the file sent again; if that is refused too, compare the part with the reference."
@@ -77,6 +83,21 @@ func (q request) refused(env envelope, r reply, now time.Time) *fault.Error {
 		f.Err = errors.New("a code, and signs of success or of a failed gateway beside it: " + words)
 	}
 	return f
+}
+
+// apply says which ability is wanting, and where it is asked for (reference A, "Availability").
+func (q request) apply() string {
+	ability := q.scope
+	switch q.step {
+	case StepTicket:
+		ability = "open.get.ticket (发布内容至抖音: 获取 openTicket)"
+	case StepShareID:
+		ability = "aweme.share and h5.share (发布内容至抖音: H5 场景)"
+	}
+	if ability == "" {
+		ability = "the ability that is wanting"
+	}
+	return "Apply for " + ability + " in the Douyin console, under the app's abilities (能力管理), then retry; where the account allows a hand-over, its owner can publish by hand."
 }
 
 // pick chooses the code that decides: the first listed one for this step.

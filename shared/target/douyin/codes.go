@@ -16,11 +16,15 @@ const (
 	StepUpload   Step = "upload" // the video in one request
 	StepPart     Step = "part"
 	StepComplete Step = "complete"
+	StepCover    Step = "cover"  // a cover picture
 	StepCreate   Step = "create" // Publish: the one that is never repeated blindly
 	StepList     Step = "list"
 	StepData     Step = "data"
 	StepRefresh  Step = "refresh"
 	StepRenew    Step = "renew"
+	StepClient   Step = "client" // the app's own token, for the two below
+	StepTicket   Step = "ticket" // of a hand-over
+	StepShareID  Step = "share"  // of a hand-over
 )
 
 // Class is the reference's letter for who reacts (A.9).
@@ -62,6 +66,7 @@ type Code struct {
 	AssetKept   bool // on create: refused at the door, the video_id is still good
 	AssetSpent  bool // on create: the video_id itself is the cause: target.ErrAssetSpent
 	SessionLost bool // on part and complete: target.ErrSessionLost
+	Capability  bool // at whatever publishes: target.ErrCapability
 	Quota       bool
 	Wait        time.Duration // how long a quota lasts at least, if the answer does not say
 	WaitDay     bool          // until the next midnight in China
@@ -102,7 +107,7 @@ func (c Code) KindAt(s Step) fault.Kind {
 // itself, and a part replaces itself.
 func harmless(s Step) bool {
 	switch s {
-	case StepInit, StepUpload, StepPart, StepList, StepData:
+	case StepInit, StepUpload, StepPart, StepCover, StepList, StepData, StepClient, StepTicket, StepShareID:
 		return true
 	}
 	return false

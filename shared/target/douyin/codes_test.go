@@ -29,6 +29,7 @@ type verdict struct {
 	AssetKept   bool   `json:"asset_kept,omitempty"`
 	AssetSpent  bool   `json:"asset_spent,omitempty"`
 	SessionLost bool   `json:"session_lost,omitempty"`
+	Capability  bool   `json:"capability,omitempty"`
 	Quota       bool   `json:"quota,omitempty"`
 	After       string `json:"after,omitempty"`
 	Actor       string `json:"actor"`
@@ -44,7 +45,7 @@ func judged(s Step, body []byte) verdict {
 		return verdict{Kind: "none"}
 	}
 	v := verdict{Kind: f.Kind.String(), Refused: f.Effect == fault.EffectNone, AssetKept: f.AssetKept, AssetSpent: errors.Is(err, target.ErrAssetSpent),
-		SessionLost: errors.Is(err, target.ErrSessionLost), Quota: f.Quota, Actor: string(f.Actor), Field: f.Field}
+		SessionLost: errors.Is(err, target.ErrSessionLost), Capability: errors.Is(err, target.ErrCapability), Quota: f.Quota, Actor: string(f.Actor), Field: f.Field}
 	if f.After > 0 {
 		v.After = f.After.String()
 	}
@@ -119,6 +120,9 @@ func TestTheTableKeepsItsRules(t *testing.T) {
 		}
 		if (c.Class == ClassRetry) != (c.Effect == fault.EffectUnknown) {
 			t.Errorf("%s: only class R leaves the effect open", name)
+		}
+		if c.Capability && c.Class != ClassApp {
+			t.Errorf("%s: an ability is the app's", name)
 		}
 		if c.AssetKept && (c.AssetSpent || c.Class == ClassRetry) {
 			t.Errorf("%s keeps an asset that it cannot", name)

@@ -1,6 +1,7 @@
 package douyin
 
 import (
+	"slices"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -8,10 +9,13 @@ import (
 
 // Groups of steps.
 func uploads() []Step { return []Step{StepInit, StepUpload, StepPart, StepComplete} }
-func writes() []Step  { return append(uploads(), StepCreate) }
-func api() []Step     { return append(writes(), StepList, StepData) }
-func oauth() []Step   { return []Step{StepRefresh, StepRenew} }
+func writes() []Step  { return append(uploads(), StepCover, StepCreate) }
+func api() []Step     { return append(writes(), StepList, StepData, StepTicket, StepShareID) }
+func oauth() []Step   { return []Step{StepRefresh, StepRenew, StepClient} }
 func both() []Step    { return append(api(), oauth()...) }
+
+// publishing is where a missing ability means that nothing can be published, by us or by hand.
+func publishing(s Step) bool { return slices.Contains(append(writes(), StepTicket, StepShareID), s) }
 
 // row starts from what the class implies.
 func row(code int64, steps []Step, class Class, meaning, zh string, more ...func(*Code)) Code {
@@ -52,6 +56,10 @@ func invalid(a fault.Actor, field, rule, s string) func(*Code) {
 	}
 }
 func deadSession(c *Code) { c.SessionLost = true }
+func capability(c *Code) {
+	c.Capability = true
+	c.Advice = "Apply for the ability in the Douyin console, or let the account's owner publish by hand (hand-over); then retry."
+}
 func mismatch(c *Code) {
 	c.Kind, c.AssetKept, c.Action = fault.CredentialsExpired, true, ActLogin
 	c.Advice = "The stored token belongs to another user; log in again with the account's own user."
@@ -70,7 +78,7 @@ func table() []Code {
 		row(10001, oauth(), ClassRetry, "OAuth system error", "系统错误", advice("The platform failed; the renewal is tried again later.")),
 		row(10002, oauth(), ClassRequest, "a parameter is wrong", "参数错误", ours),
 		row(10003, oauth(), ClassApp, "client_key unknown", "client_key 错误"),
-		row(10004, both(), ClassApp, "the app lacks the permission or scope", "应用权限不足"),
+		row(10004, both(), ClassApp, "the app lacks the permission or scope", "应用权限不足", capability),
 		row(10005, oauth(), ClassRequest, "a parameter is missing", "缺少参数", ours),
 		row(10006, oauth(), ClassApp, "redirect URI not registered", "非法重定向 URI"),
 		row(10007, oauth(), ClassAuthorize, "authorization code expired or used", "授权码过期"),
@@ -89,8 +97,8 @@ func table() []Code {
 		row(2190001, api(), ClassQuota, "quota used up", "quota 已用完", wait(time.Hour)),
 		row(2190002, api(), ClassToken, "access_token invalid", "access_token 无效"),
 		row(2190003, api(), ClassAuthorize, "the user has not authorized this API", "用户未授权该 API"),
-		row(2190004, api(), ClassApp, "the app has not been granted the ability", "应用未获得该能力"),
-		row(2190005, []Step{StepUpload, StepPart}, ClassRequest, "too large for a single upload", "视频文件太大",
+		row(2190004, api(), ClassApp, "the app has not been granted the ability", "应用未获得该能力", capability),
+		row(2190005, []Step{StepUpload, StepPart, StepCover}, ClassRequest, "too large for a single upload", "视频文件太大",
 			invalid(fault.ActorOperator, "source.size", "within the one-request limit", "Lower the one-request limit of this target, so that the video goes in parts.")),
 		row(2190006, writes(), ClassRequest, "longer than 15 minutes", "视频时长不能超过 15 分钟", long),
 		row(2190007, []Step{StepCreate}, ClassRequest, "video_id invalid", "无效的视频文件 id", spent),
@@ -110,12 +118,12 @@ func table() []Code {
 		row(28001007, api(), ClassRequest, "parameter invalid", "参数不合法", invalid(fault.ActorOwner, "", "", parameter), deadSession),
 		row(28001008, api(), ClassToken, "access_token expired", "access_token 过期，请刷新或重新授权"),
 		row(28001012, api(), ClassAuthorize, "the user has not authorized this API", "用户未授权该 API"),
-		row(28001014, api(), ClassApp, "the app has no ability at all", "应用未授权任何能力"),
+		row(28001014, api(), ClassApp, "the app has no ability at all", "应用未授权任何能力", capability),
 		row(28001015, api(), ClassRequest, "open_id and access_token do not match", "access_token 与 open_id 不匹配", mismatch),
 		row(28001016, api(), ClassApp, "the app is banned or offline", "当前应用已被封禁或下线"),
 		row(28001017, api(), ClassApp, "unknown URI: wrong path or generation", "未知的接口路径", advice("Check the target's generation (legacy or v1) and address.")),
-		row(28001018, api(), ClassApp, "the app has not been granted this ability", "应用未获得该能力"),
-		row(28001019, api(), ClassApp, "this ability of the app is banned", "应用该能力已被封禁"),
+		row(28001018, api(), ClassApp, "the app has not been granted this ability", "应用未获得该能力", capability),
+		row(28001019, api(), ClassApp, "this ability of the app is banned", "应用该能力已被封禁", capability),
 		row(28001020, api(), ClassApp, "the user is not bound to the test app", "用户未绑定测试应用"),
 		row(28001021, api(), ClassApp, "the test app has expired", "测试应用已过期"),
 		row(28001045, api(), ClassRequest, "the user closed the account", "用户已注销", advice(barred)),

@@ -62,6 +62,8 @@ const (
 	listPage      = 10
 	listPages     = 20
 	maxAnswer     = 1 * mib
+	maxCoverOld   = 100 * mib
+	maxCover      = 20 * mib
 	clockSkew     = 5 * time.Minute
 	lateAfterSend = 30 * time.Minute
 	partsInFlight = 4
@@ -144,6 +146,8 @@ func Limits(c Config) upload.Limits {
 		WantPart:   or(c.WantPart, wantPart),
 		MaxParts:   maxParts,
 		InFlight:   int(or(int64(c.InFlight), partsInFlight)),
+
+		SessionLife: sessionLife, AssetLife: sessionLife,
 	}
 	if c.OneRequest < 0 {
 		l.OneRequest = 0
@@ -156,10 +160,14 @@ func Limits(c Config) upload.Limits {
 // Credentials gives the account's present token. Its errors are classified (token.ErrNoCredential and so on).
 type Credentials func(context.Context) (token.Token, error)
 
+// App gives the app's key and secret, which only a hand-over needs.
+type App func(context.Context) (token.AppKey, error)
+
 // Options are what a Target may be given; nil means the real clock and randomness.
 type Options struct {
 	Now  func() time.Time
-	Rand io.Reader // of multipart boundaries; not secret
+	Rand io.Reader // of multipart boundaries, and of what a hand-over signs
+	App  App       // nil: no hand-over
 }
 
 // Target publishes as one account. It is safe for concurrent use.
@@ -169,17 +177,22 @@ type Target struct {
 	paths  paths
 	caller caller
 	cred   Credentials
+	app    App
 	rand   io.Reader
 	bad    error // of the config; every call answers it
 }
 
 var (
-	_ target.InitHasher = (*Target)(nil)
-	_ target.Target     = (*Target)(nil)
-	_ target.Validator  = (*Target)(nil)
-	_ target.Inspector  = (*Target)(nil)
-	_ target.Checker    = (*Target)(nil)
-	_ token.Refresher   = (*Refresher)(nil)
+	_ target.InitHasher  = (*Target)(nil)
+	_ target.Target      = (*Target)(nil)
+	_ target.Validator   = (*Target)(nil)
+	_ target.Adviser     = (*Target)(nil)
+	_ target.Inspector   = (*Target)(nil)
+	_ target.Checker     = (*Target)(nil)
+	_ target.CoverFormer = (*Target)(nil)
+	_ target.Coverer     = (*Target)(nil)
+	_ target.Handoverer  = (*Target)(nil)
+	_ token.Refresher    = (*Refresher)(nil)
 )
 
 // New makes the Target of one account. A Config that does not pass Check makes every call fail with its error.
@@ -187,7 +200,7 @@ func New(c Config, client *http.Client, cred Credentials, o *Options) *Target {
 	c = c.withDefaults()
 	t := &Target{cfg: c, limits: Limits(c), paths: pathsOf(c.Generation), caller: newCaller(c.BaseURL, client, o), cred: cred, bad: c.Check()}
 	if o != nil {
-		t.rand = o.Rand
+		t.rand, t.app = o.Rand, o.App
 	}
 	return t
 }
@@ -197,6 +210,7 @@ type session struct {
 	UploadID string `json:"upload_id,omitempty"` // empty: one request carries everything
 	Parts    int    `json:"parts"`
 	Size     int64  `json:"size"`
+	CoverID  string `json:"cover_id,omitempty"` // image_id of the cover picture
 }
 
 func (t *Target) session(op string, s upload.Session) (session, error) {
@@ -207,8 +221,8 @@ func (t *Target) session(op string, s upload.Session) (session, error) {
 	return p, nil
 }
 
-// InitHash: Init sends nothing of the video (reference A.5), so no revision of the manifest needs a new session. The
-// manifest itself is checked again by Publish.
+// InitHash: Init sends nothing of the video (reference A.5), so no revision of the manifest needs a new session, another
+// cover included: it goes with create. The manifest itself is checked again by Publish.
 func (t *Target) InitHash(upload.Video) string { return "douyin" }
 
 // Init opens an upload. With a plan of one part nothing is sent: that session is a mere note, and never expires. A

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/markup"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -44,7 +45,10 @@ type Fields struct {
 	VRTranscodeExtraParams string `json:"vr_transcode_extra_params,omitempty"` // v1
 }
 
-const maxFields = 16 << 10
+const (
+	maxFields = 16 << 10
+	word      = "douyin" // of the target, in mentions
+)
 
 // ParseFields decodes strictly: a misspelt name is an error, not a wish that is dropped. Empty and null are no fields.
 func ParseFields(raw json.RawMessage) (Fields, error) {
@@ -98,6 +102,10 @@ func (f Fields) check(g Generation, v upload.Video) error {
 		return bad("game_id", "set with game_content", "it is missing")
 	case f.CoverTsp != nil && (*f.CoverTsp < 0 || v.Duration > 0 && *f.CoverTsp > v.Duration.Seconds()):
 		return bad("cover_tsp", "seconds inside the video", fmt.Sprintf("%g s", *f.CoverTsp))
+	case v.Cover != nil && f.CoverTsp != nil:
+		return bad("cover_tsp", "not beside cover", "both choose the cover")
+	case v.Cover != nil && f.CustomCoverImageURL != "":
+		return bad("custom_cover_image_url", "not beside cover", "both choose the cover")
 	case f.PrivateStatus != nil && (*f.PrivateStatus < 0 || *f.PrivateStatus > 2):
 		return bad("private_status", "0 public, 1 self only, 2 friends", fmt.Sprint(*f.PrivateStatus))
 	case f.PrivateStatus != nil && v.Private && *f.PrivateStatus != 1:
@@ -132,33 +140,25 @@ func (f Fields) checkLegacy(v upload.Video) error {
 }
 
 // Text is the text of the post: title, description, then the tags as topics, with a space between. A tag that already
-// stands in the text as a topic is not repeated. It depends on v alone, so Inspect can compute it again.
+// stands in the text as a topic is not repeated. It depends on v alone, so Inspect can compute it again. What Validate
+// refuses has none.
 func Text(v upload.Video) string {
-	words := []string{}
-	add := func(s string) {
-		if s = strings.TrimSpace(s); s != "" {
-			words = append(words, s)
-		}
+	text, _, err := render(v)
+	if err != nil {
+		return ""
 	}
-	add(v.Title)
-	if strings.TrimSpace(v.Description) != strings.TrimSpace(v.Title) {
-		add(v.Description)
-	}
-	there := map[string]bool{}
-	for _, w := range strings.Fields(strings.Join(words, " ")) {
-		there[w] = true
-	}
-	for _, tag := range v.Tags {
-		topic := "#" + bareTag(tag)
-		if topic != "#" && !there[topic] {
-			there[topic] = true
-			add(topic)
-		}
-	}
-	return strings.Join(words, " ")
+	return text
 }
 
-func bareTag(tag string) string { return strings.TrimLeft(strings.TrimSpace(tag), "#＃") }
+// render is the text, and the open_ids of those that it mentions as @nickname{open_id} (shared/markup), in order.
+func render(v upload.Video) (text string, mentioned []string, err error) {
+	spans, err := markup.Compose("douyin.Validate", v.Title, v.Description, v.Tags)
+	if err != nil {
+		return "", nil, err
+	}
+	text, mentioned = markup.Open(spans, word)
+	return text, mentioned, nil
+}
 
 // Validate makes the checks of Init without a request.
 func (t *Target) Validate(v upload.Video) error {
@@ -184,21 +184,22 @@ func (t *Target) Validate(v upload.Video) error {
 			return err
 		}
 	}
-	for i, tag := range v.Tags {
-		name := fmt.Sprintf("tags[%d]", i)
-		if err := checkChars(op, name, tag, ""); err != nil {
-			return err
-		}
-		if b := bareTag(tag); b == "" || strings.ContainsAny(b, "#＃@") || strings.ContainsFunc(b, unicode.IsSpace) {
-			return bad(name, "one word, without # or @ inside", printable(fmt.Sprintf("%.64q", tag), nil))
-		}
+	text, mentioned, err := render(v)
+	if err != nil {
+		return err
 	}
-	if n := utf8.RuneCountInString(Text(v)); n > maxText {
+	if n := utf8.RuneCountInString(text); n > maxText {
 		return bad("title", fmt.Sprintf("title, description and tags <= %d characters", maxText), fmt.Sprintf("together they have %d", n))
+	}
+	if err := t.CoverForms().Check(op, "Douyin", v); err != nil {
+		return err
 	}
 	f, err := ParseFields(v.Fields)
 	if err != nil {
 		return err
+	}
+	if len(mentioned) > 0 && len(f.AtUsers) > 0 {
+		return bad("douyin.at_users", "not beside @nickname{open_id} in the text", "both say who is mentioned")
 	}
 	return f.check(t.cfg.Generation, v)
 }

@@ -2,6 +2,7 @@ package douyin
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,10 @@ func TestText(t *testing.T) {
 		{"a description that repeats the title", upload.Video{Title: "T", Description: "T "}, "T"},
 		{"a topic that is there already", upload.Video{Title: "T #a", Tags: []string{"a", "b", "b"}}, "T #a #b"},
 		{"a longer topic is another", upload.Video{Title: "T #ab", Tags: []string{"a"}}, "T #ab #a"},
-		{"mentions stay", upload.Video{Title: "with @nick 你好"}, "with @nick 你好"},
+		{"a nickname without an id is text", upload.Video{Title: "with @nick 你好"}, "with @nick 你好"},
+		{"a mention shows its nickname", upload.Video{Title: "with @nick{_000a} 你好 #x"}, "with @nick 你好 #x"},
+		{"an escaped sign is the sign", upload.Video{Title: `C\# \@home`}, "C# @home"},
+		{"what cannot be rendered has none", upload.Video{Title: "@nick{"}, ""},
 	} {
 		if got := Text(c.v); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
@@ -36,6 +40,13 @@ func TestValidate(t *testing.T) {
 		return func(v *upload.Video) { v.Title, v.Description, v.Tags = strings.Repeat("字", n), "", nil }
 	}
 	fields := func(s string) func(*upload.Video) { return func(v *upload.Video) { v.Fields = json.RawMessage(s) } }
+	cover := func(at float64, p *upload.Picture) func(*upload.Video) {
+		return func(v *upload.Video) {
+			if v.Cover = (&upload.Cover{Picture: p}); p == nil {
+				v.Cover.At = &at
+			}
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		gen    Generation
@@ -50,13 +61,39 @@ func TestValidate(t *testing.T) {
 		{"title not UTF-8", V1, func(v *upload.Video) { v.Title = "a\xff" }, "title"},
 		{"NUL in the description", V1, func(v *upload.Video) { v.Description = "a\x00" }, "description"},
 		{"new line in the description", V1, func(v *upload.Video) { v.Description = "a\nb" }, ""},
+		{"a mention that is not closed", V1, func(v *upload.Video) { v.Title = "hi @nick{x" }, "title"},
+		{"a mention", V1, func(v *upload.Video) { v.Title = "hi @nick{x}" }, ""},
+		{"ids do not count", V1, func(v *upload.Video) {
+			text(995)(v)
+			v.Title += "@nick{" + strings.Repeat("x", 100) + "}"
+		}, ""},
+		{"a nickname counts", V1, func(v *upload.Video) { text(996)(v); v.Title += "@nick{x}" }, "title"},
+		{"emoji count by code points", V1, func(v *upload.Video) { text(0)(v); v.Title = strings.Repeat("😀", 1000) }, ""},
+		{"who is mentioned is said twice", V1, func(v *upload.Video) { v.Title = "hi @nick{x}"; fields(`{"at_users":["y"]}`)(v) }, "douyin.at_users"},
+		{"ids beside names without", V1, func(v *upload.Video) { v.Title = "hi @nick"; fields(`{"at_users":["y"]}`)(v) }, ""},
+		{"a moment", V1, cover(1.5, nil), ""},
+		{"a moment beside cover_tsp", V1, func(v *upload.Video) { cover(1.5, nil)(v); fields(`{"cover_tsp":1}`)(v) }, "douyin.cover_tsp"},
+		{"a moment after the end", V1, func(v *upload.Video) { cover(1.5, nil)(v); v.Duration = time.Second }, "cover.at"},
+		{"a moment before the start", V1, cover(-1, nil), "cover.at"},
+		{"a moment that is none", V1, cover(math.NaN(), nil), "cover.at"},
+		{"neither moment nor picture", V1, func(v *upload.Video) { v.Cover = &upload.Cover{} }, "cover"},
+		{"a picture that nobody looked at", V1, cover(0, &upload.Picture{Key: "in/a.png"}), ""},
+		{"a picture beside an image_id", V1, func(v *upload.Video) {
+			cover(0, &upload.Picture{Key: "in/a.png"})(v)
+			fields(`{"custom_cover_image_url":"@i"}`)(v)
+		}, "douyin.custom_cover_image_url"},
+		{"a picture of 20 MiB", V1, cover(0, &upload.Picture{Size: 20 << 20, ContentType: "image/png"}), ""},
+		{"a byte more", V1, cover(0, &upload.Picture{Size: 20<<20 + 1, ContentType: "image/png"}), "cover.key"},
+		{"a byte more on legacy", Legacy, cover(0, &upload.Picture{Size: 20<<20 + 1, ContentType: "image/png"}), ""},
+		{"a picture of another kind", V1, cover(0, &upload.Picture{Size: 5, ContentType: "image/bmp"}), "cover.key"},
+		{"a picture that is none", V1, cover(0, &upload.Picture{Size: 5, ContentType: "text/plain"}), "cover.key"},
 		{"tag of two words", V1, func(v *upload.Video) { v.Tags = []string{"ok", "two words"} }, "tags[1]"},
 		{"tag that is only a sign", V1, func(v *upload.Video) { v.Tags = []string{"#"} }, "tags[0]"},
 		{"tag with a sign inside", V1, func(v *upload.Video) { v.Tags = []string{"a#b"} }, "tags[0]"},
 		{"15 minutes", V1, func(v *upload.Video) { v.Duration = 15 * time.Minute }, ""},
 		{"a bit more", V1, func(v *upload.Video) { v.Duration = 15*time.Minute + 1 }, "source.duration"},
 		{"4 GiB", V1, func(v *upload.Video) { v.Size = 4 << 30 }, ""},
-		{"a byte more", V1, func(v *upload.Video) { v.Size = 4<<30 + 1 }, "source.size"},
+		{"a byte over", V1, func(v *upload.Video) { v.Size = 4<<30 + 1 }, "source.size"},
 		{"empty file", V1, func(v *upload.Video) { v.Size = 0 }, "source.size"},
 		{"a picture", V1, func(v *upload.Video) { v.ContentType = "image/png" }, "source.content_type"},
 		{"no type", V1, func(v *upload.Video) { v.ContentType = "" }, ""},

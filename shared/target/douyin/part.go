@@ -44,22 +44,13 @@ func (t *Target) UploadPart(ctx context.Context, s upload.Session, p target.Part
 	}
 	ctx, cancel := context.WithCancel(ctx) // frees a reader that is still being read when we return
 	defer cancel()
-	body := newPartBody(boundary, p.Size)
+	body := newPartBody(boundary, theVideo, p.Size)
 	q := request{step: StepUpload, op: op, method: http.MethodPost, path: t.paths.upload, ctype: "multipart/form-data; boundary=" + boundary, length: body.length()}
 	if sess.UploadID != "" {
 		q.step, q.path, q.secrets = StepPart, t.paths.part, []string{sess.UploadID}
 		q.query = url.Values{"upload_id": {sess.UploadID}, "part_number": {strconv.Itoa(p.Number)}}
 	}
-	q.body = func(ctx context.Context) (io.ReadCloser, error) {
-		ctx, free := context.WithCancel(ctx)
-		src, err := p.Open(ctx)
-		if err != nil {
-			free()
-			return nil, err
-		}
-		body.src, body.free = src, free
-		return body, nil
-	}
+	q.body = body.from(p.Open)
 	a, err := t.call(ctx, q)
 	sum, whole, serr := body.finish()
 	switch {
@@ -131,19 +122,37 @@ type partBody struct {
 	closed  bool
 }
 
-// newPartBody frames a file part whose own Content-Type begins with video/, without which the platform refuses it
-// (reference A.4).
-func newPartBody(boundary string, size int64) *partBody {
+// formFile is the file of a form.
+type formFile struct{ field, name, ctype string }
+
+// theVideo has a Content-Type of its own that begins with video/, without which the platform refuses it (reference A.4).
+var theVideo = formFile{"video", fileName, filePartType}
+
+func newPartBody(boundary string, file formFile, size int64) *partBody {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	_ = w.SetBoundary(boundary) // ours: short and hexadecimal
 	_, _ = w.CreatePart(textproto.MIMEHeader{
-		"Content-Disposition": {`form-data; name="video"; filename="` + fileName + `"`},
-		"Content-Type":        {filePartType},
+		"Content-Disposition": {`form-data; name="` + file.field + `"; filename="` + file.name + `"`},
+		"Content-Type":        {file.ctype},
 	})
 	head := bytes.Clone(b.Bytes())
 	_ = w.Close()
 	return &partBody{head: head, tail: bytes.Clone(b.Bytes()[len(head):]), size: size}
+}
+
+// from opens the body's source when the request begins.
+func (b *partBody) from(open func(context.Context) (io.ReadCloser, error)) func(context.Context) (io.ReadCloser, error) {
+	return func(ctx context.Context) (io.ReadCloser, error) {
+		ctx, free := context.WithCancel(ctx)
+		src, err := open(ctx)
+		if err != nil {
+			free()
+			return nil, err
+		}
+		b.src, b.free = src, free
+		return b, nil
+	}
 }
 
 func (b *partBody) length() int64 { return int64(len(b.head)) + b.size + int64(len(b.tail)) }

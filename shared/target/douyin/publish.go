@@ -24,10 +24,27 @@ type createBody struct {
 	Fields
 }
 
-func (t *Target) createBody(v upload.Video, a upload.Asset) ([]byte, error) {
+func (t *Target) createBody(v upload.Video, s upload.Session, a upload.Asset) ([]byte, error) {
 	f, err := ParseFields(v.Fields)
 	if err != nil {
 		return nil, err
+	}
+	text, mentioned, err := render(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(mentioned) > 0 {
+		f.AtUsers = mentioned
+	}
+	if v.Cover != nil && v.Cover.At != nil {
+		f.CoverTsp = v.Cover.At
+	}
+	if v.Cover != nil && v.Cover.Picture != nil {
+		p, err := t.session("douyin.Publish", s)
+		if err != nil {
+			return nil, err
+		}
+		f.CustomCoverImageURL = p.CoverID
 	}
 	if v.Private {
 		one := 1
@@ -36,7 +53,7 @@ func (t *Target) createBody(v upload.Video, a upload.Asset) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(createBody{VideoID: a.ID, Text: Text(v), Fields: f}); err != nil {
+	if err := e.Encode(createBody{VideoID: a.ID, Text: text, Fields: f}); err != nil {
 		return nil, err
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
@@ -44,7 +61,7 @@ func (t *Target) createBody(v upload.Video, a upload.Asset) ([]byte, error) {
 
 // Publish is create: one request, over a connection of its own. An error has EffectNone only for a code whose row says
 // so, or when no byte was written; everything else leaves the outcome open. One video_id serves one create.
-func (t *Target) Publish(ctx context.Context, v upload.Video, _ upload.Session, a upload.Asset) (upload.Post, error) {
+func (t *Target) Publish(ctx context.Context, v upload.Video, s upload.Session, a upload.Asset) (upload.Post, error) {
 	const op = "douyin.Publish"
 	if err := begin(ctx, op, t.bad); err != nil {
 		return upload.Post{}, err
@@ -55,7 +72,13 @@ func (t *Target) Publish(ctx context.Context, v upload.Video, _ upload.Session, 
 	if err := t.Validate(v); err != nil {
 		return upload.Post{}, err
 	}
-	body, err := t.createBody(v, a)
+	if target.CoverDue(v, s) {
+		return upload.Post{}, target.CoverDueFault(op)
+	}
+	body, err := t.createBody(v, s, a)
+	if fault.As(err) != nil {
+		return upload.Post{}, fault.Wrap(op, err)
+	}
 	if err != nil {
 		return upload.Post{}, fault.InvalidField(op, "douyin", "JSON", printable(err.Error(), nil))
 	}
@@ -92,7 +115,11 @@ func (t *Target) Inspect(ctx context.Context, at target.Attempt) (target.Finding
 	if err := begin(ctx, op, t.bad); err != nil {
 		return target.Finding{}, err
 	}
-	m := matcher{text: fold(Text(at.Video)), from: at.At.Add(-clockSkew)}
+	text, _, err := render(at.Video)
+	if err != nil {
+		return target.Finding{}, fault.Wrap(op, err)
+	}
+	m := matcher{text: fold(text), from: at.At.Add(-clockSkew)}
 	if !at.SendBy.IsZero() {
 		m.to = at.SendBy.Add(lateAfterSend)
 	}

@@ -77,6 +77,13 @@ type Harness struct {
 	// Discarding makes a client on a platform that keeps no bytes, for the measurement of memory; nil skips it, loudly.
 	Discarding func(t testing.TB) target.Target
 
+	// CoverOf tells what stands for a post: the SHA-256 of a picture, in lower-case hex, or the second of a frame; for a
+	// target with CoverForms.Link the address that the platform was given. nil where the harness cannot look.
+	CoverOf func(t testing.TB, a upload.Asset, p upload.Post) (picture string, at *float64)
+
+	// CoverLink is an address from which the platform could fetch a picture, for a target with CoverForms.Link.
+	CoverLink string
+
 	// Skip names tests that do not apply, with the reason.
 	Skip map[string]string
 }
@@ -101,6 +108,7 @@ func Run(t *testing.T, newHarness func(t testing.TB) Harness) {
 		{"Failures", failures},
 		{"PublishIsCalledOnce", publishOnce},
 		{"Abilities", abilities},
+		{"Covers", covers},
 		{"NoSecretShows", secrets},
 		{"MemoryOfAPart", memory},
 	}

@@ -44,11 +44,11 @@ func (t *Target) Init(ctx context.Context, v upload.Video, plan upload.Plan) (up
 	if err := t.checkPlan(op, v, plan); err != nil {
 		return upload.Session{}, err
 	}
-	form, secret, err := t.createForm(ctx, v)
+	form, secrets, err := t.createForm(ctx, v)
 	if err != nil {
 		return upload.Session{}, err
 	}
-	q := request{step: StepCreate, op: op, method: http.MethodPost, path: pathCreate, params: form, secrets: []string{secret}, fresh: true}
+	q := request{step: StepCreate, op: op, method: http.MethodPost, path: pathCreate, params: form, secrets: secrets, fresh: true}
 	a, err := t.call(ctx, q)
 	if err != nil {
 		return upload.Session{}, err
@@ -65,7 +65,11 @@ func (t *Target) Init(ctx context.Context, v upload.Video, plan upload.Plan) (up
 		}
 	}
 	now := t.caller.now()
-	return p.pack(now, now.Add(tokenLife))
+	s, err := p.pack(now, now.Add(tokenLife))
+	if v.Cover != nil && v.Cover.Picture != nil {
+		s.Cover = v.Cover.Picture.Ref
+	}
+	return s, err
 }
 
 func (t *Target) initiate(ctx context.Context, p session) (string, error) {
@@ -82,11 +86,11 @@ func (t *Target) initiate(ctx context.Context, p session) (string, error) {
 	return u.ID, err
 }
 
-// createForm is what create is sent. secret is the watch password, if one is in it.
-func (t *Target) createForm(ctx context.Context, v upload.Video) (form url.Values, secret string, err error) {
+// createForm is what create is sent. secrets are the watch password and the cover's address, if they are in it.
+func (t *Target) createForm(ctx context.Context, v upload.Video) (form url.Values, secrets []string, err error) {
 	m, err := t.meta(v)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, err
 	}
 	form = url.Values{
 		"isnew": {"1"}, "file_name": {m.fileName}, "file_md5": {v.MD5}, "file_size": {strconv.FormatInt(v.Size, 10)},
@@ -99,19 +103,28 @@ func (t *Target) createForm(ctx context.Context, v upload.Video) (form url.Value
 			form.Set(name, value)
 		}
 	}
+	if m.cover != nil {
+		if err := t.linked(m.cover); err != nil {
+			return nil, nil, err
+		}
+		form.Set("thumbnail", m.cover.Link)
+		secrets = append(secrets, m.cover.Link)
+	}
 	if m.Deshake != nil {
 		form.Set("deshake", strconv.Itoa(*m.Deshake))
 	}
 	if m.PublicType == publicPassword {
-		if secret, err = t.opt.Password(ctx, m.WatchPasswordName); err != nil {
-			return nil, "", fault.Wrap("youku.Init", err)
+		secret, err := t.opt.Password(ctx, m.WatchPasswordName)
+		if err != nil {
+			return nil, nil, fault.Wrap("youku.Init", err)
 		}
 		if err := checkPassword(secret); err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
 		form.Set("watch_password", secret)
+		secrets = append(secrets, secret)
 	}
-	return form, secret, nil
+	return form, secrets, nil
 }
 
 // InitHash implements target.InitHasher: all that create sends but the file's own facts, which no manifest changes.
@@ -124,8 +137,9 @@ func (t *Target) InitHash(v upload.Video) string {
 		FileName, Title, Description string
 		Tags                         []string
 		Fields                       Fields
-		Private                      bool // not sent but refused
-	}{m.fileName, m.title, m.description, m.tags, m.Fields, v.Private})
+		Private                      bool   // not sent but refused
+		Cover                        string `json:",omitempty"` // its Ref; the link is another each time
+	}{m.fileName, m.title, m.description, m.tags, m.Fields, v.Private, coverRef(m.cover)})
 	if err != nil {
 		return ""
 	}

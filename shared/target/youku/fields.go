@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/markup"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -73,6 +74,7 @@ type meta struct {
 	Fields
 	fileName, title, description string
 	tags                         []string
+	cover                        *upload.Picture // in the place of Thumbnail
 }
 
 func invalid(field, rule, msg string) error {
@@ -101,6 +103,9 @@ func (t *Target) Validate(v upload.Video) error {
 	case v.Private:
 		return invalid("private", "not at Youku", "Youku takes no private video at create; set youku.public_type to friend or password instead of private")
 	}
+	if err := t.CoverForms().Check("youku.Validate", "Youku", v); err != nil {
+		return err
+	}
 	_, err := t.meta(v)
 	return err
 }
@@ -111,18 +116,28 @@ func (t *Target) meta(v upload.Video) (meta, error) {
 	if err != nil {
 		return meta{}, err
 	}
-	m := meta{Fields: f, fileName: v.FileName, title: strings.TrimSpace(f.Title), description: strings.TrimSpace(f.Description)}
-	if m.title == "" {
-		m.title = strings.TrimSpace(v.Title)
+	m := meta{Fields: f, fileName: v.FileName}
+	var topics []string
+	if m.title, topics, err = plain("title", f.Title, v.Title); err != nil {
+		return meta{}, err
 	}
-	if m.description == "" {
-		m.description = strings.TrimSpace(v.Description)
+	var more []string
+	if m.description, more, err = plain("description", f.Description, v.Description); err != nil {
+		return meta{}, err
 	}
 	given := f.Tags
 	if len(given) == 0 {
 		given = v.Tags
 	}
-	m.tags = normalTags(given)
+	if m.tags = normalTags(given); len(m.tags) == 0 {
+		m.tags = t.topicTags(append(topics, more...))
+	}
+	if v.Cover != nil && v.Cover.Picture != nil {
+		if m.Thumbnail != "" {
+			return meta{}, invalid("youku.thumbnail", "not beside cover", "both choose the cover")
+		}
+		m.cover = v.Cover.Picture
+	}
 	if i := strings.LastIndexAny(m.fileName, `/\`); i >= 0 {
 		m.fileName = m.fileName[i+1:]
 	}
@@ -132,6 +147,34 @@ func (t *Target) meta(v upload.Video) (meta, error) {
 		}
 	}
 	return m, nil
+}
+
+// plain is what a person reads of a text with topics and mentions (shared/markup), and the names of its topics. own stands
+// in the place of the manifest's text.
+func plain(field, own, common string) (text string, topics []string, err error) {
+	if strings.TrimSpace(own) != "" {
+		field, common = "youku."+field, own
+	}
+	spans, err := markup.Parse(strings.TrimRightFunc(common, unicode.IsSpace))
+	if err != nil {
+		return "", nil, markup.Invalid("youku.Validate", field, err)
+	}
+	for _, s := range spans {
+		if s.Kind == markup.Topic {
+			topics = append(topics, s.Name)
+		}
+	}
+	return strings.TrimSpace(markup.Plain(spans)), topics, nil
+}
+
+// topicTags are those topics that can be tags here: where a manifest names no tags, what it is about is in its text.
+func (t *Target) topicTags(topics []string) []string {
+	out := normalTags(topics)
+	out = slices.DeleteFunc(out, func(s string) bool {
+		n := utf8.RuneCountInString(s)
+		return n < minTag || n > t.cfg.TagMax
+	})
+	return out[:min(len(out), maxTags)]
 }
 
 // normalTags splits at ASCII and full-width commas, trims, and drops what is empty or there twice (reference 4.2). The

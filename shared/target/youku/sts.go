@@ -29,7 +29,9 @@ func (t *Target) Renew(ctx context.Context, s upload.Session) (upload.Session, e
 	if p, err = t.renew(ctx, op, p); err != nil {
 		return upload.Session{}, err
 	}
-	return p.pack(s.Opened, s.Expires)
+	next, err := p.pack(s.Opened, s.Expires)
+	next.Cover = s.Cover
+	return next, err
 }
 
 func (t *Target) renew(ctx context.Context, op string, p session) (session, error) {

@@ -193,11 +193,14 @@ var (
 	_ target.Validator  = (*Target)(nil)
 	_ target.InitHasher = (*Target)(nil)
 	_ target.Digester   = (*Target)(nil)
+	_ target.Adviser    = (*Target)(nil)
 	_ target.Inspector  = (*Target)(nil)
 	_ target.PartLister = (*Target)(nil)
 	_ target.Renewer    = (*Target)(nil)
 	_ target.Checker    = (*Target)(nil)
 	_ token.Refresher   = (*Refresher)(nil)
+
+	_ target.CoverFormer = (*Target)(nil)
 )
 
 // New makes the Target of one account. A Config that does not pass Check makes every call fail with its error.
