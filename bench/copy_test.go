@@ -112,7 +112,7 @@ func TestOneRangeBesideABareCopy(t *testing.T) {
 		disk bool
 	}{{"the ledger in memory", false}, {"the ledger on disk", true}} {
 		t.Run(c.name, func(t *testing.T) {
-			j, n := sizes(job{Size: 3<<20 + 5, Part: 1 << 20, InFlight: 4}, job{Size: 512 << 20, Part: 8 << 20, InFlight: 4})
+			j, n := sizes(job{Size: 3<<20 + 5, Part: 1 << 20, InFlight: 4}, job{Size: 256 << 20, Part: 8 << 20, InFlight: 4})
 			j.Depot = startDepot(t)
 			if c.disk {
 				j.Dir = t.TempDir()
@@ -158,7 +158,7 @@ func TestOneRangeBesideABareCopy(t *testing.T) {
 			if !*measure {
 				return
 			}
-			tell(t, Row{1, "one range of 512 MiB in parts of 8 MiB, 4 in flight, " + c.name + ": speed beside a bare copy", ">= 0.95",
+			tell(t, Row{1, "one range of 256 MiB in parts of 8 MiB, 4 in flight, " + c.name + ": speed beside a bare copy", ">= 0.95",
 				fmt.Sprintf("%s; %.0f MB/s", Spread(walls), Median(rates)), Judge(Median(walls) >= 0.95)})
 			tell(t, Row{1, "the same: processor time beside a bare copy", "", Spread(cpus), Told})
 		})

@@ -22,6 +22,7 @@ var (
 	measure = flag.Bool("measure", false, "take the real sizes and print the table; takes minutes")
 	write   = flag.String("write", "", "with -measure: replace the table of this Markdown file, between its two marks")
 	pairs   = flag.Int("pairs", 15, "with -measure: how many pairs a ratio is the median of")
+	think   = flag.Duration("think", 4*time.Second, "with -measure: how long a client of the apps waits between its calls, on average")
 	rclone  = flag.String("rclone", "rclone", "with -measure: the rclone to compare with")
 )
 
@@ -33,7 +34,7 @@ const (
 
 // roles are what a child can be.
 func roles() map[string]func(in []byte) error {
-	return map[string]func([]byte) error{"depot": beDepot, "carry": beCarry, "bare": beBare, "poll": bePoll}
+	return map[string]func([]byte) error{"depot": beDepot, "carry": beCarry, "bare": beBare, "poll": bePoll, "apps": beApps}
 }
 
 func TestMain(m *testing.M) {

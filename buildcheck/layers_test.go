@@ -51,7 +51,9 @@ func layers() []string {
 		"statemachine",
 		"local",
 		"cmd",
+		"e2e",
 		"conformance",
+		"e2e",
 		"bench",
 		"buildcheck",
 	}

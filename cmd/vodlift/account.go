@@ -106,6 +106,10 @@ func (m *Main) accountLogin(ctx context.Context, c *client, o accountOptions, a 
 			return m.withoutApp(err, a)
 		}
 		fmt.Fprintf(m.Stdout, "%sOpen this address as the user of %s, and consent:\n\n%s\n\n", c.mark(), a, shown(b.URL))
+		if b.Own {
+			m.show(c, "The browser then comes back to this stack, whose page says how it went. There is nothing to paste; %s account list shows it, too", m.Name)
+			return nil
+		}
 		fmt.Fprintf(m.Stdout, "%sThe browser ends at %s?code=...&state=... (that page need not exist).\n%sPaste its whole address here, within ten minutes: ", c.mark(), shown(b.Redirect), c.mark())
 		pasted, err := m.line(ctx)
 		fmt.Fprintln(m.Stdout)
@@ -170,9 +174,7 @@ func asToken(b []byte, err error) (json.RawMessage, error) {
 
 // loggedIn tells what a login is good for, and what it is not.
 func (m *Main) loggedIn(c *client, in console.LoggedIn) {
-	say := func(format string, args ...any) {
-		fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
-	}
+	say := func(format string, args ...any) { m.show(c, format, args...) }
 	switch {
 	case in.Expires.IsZero() && !in.Renewable:
 		say("%s is logged in; that does not end by itself", in.Account)
@@ -204,6 +206,11 @@ func (m *Main) loggedIn(c *client, in console.LoggedIn) {
 	case !in.Routed:
 		say("no route names %s yet, so nothing is published to it: add it to the routes in %s/config.json and start vodlift again", in.Account, c.dir)
 	}
+}
+
+// show writes a line to standard output.
+func (m *Main) show(c *client, format string, args ...any) {
+	fmt.Fprintf(m.Stdout, "%s%s\n", c.mark(), shown(fmt.Sprintf(format, args...)))
 }
 
 func renewals(n int) string {

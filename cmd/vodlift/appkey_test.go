@@ -49,27 +49,27 @@ func (d *desk) youku(t *testing.T) {
 
 // files: what is exported from a browser, and keys of Alibaba Cloud.
 func (d *desk) files(t *testing.T) {
-	session, err := d.Web.AddAccount("studio-user")
+	session, err := d.Web.AddAccount("7001002")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const key, role = `{"access_key_id":"LTAIfiles","access_key_secret":"RAM-SECRET-TYPED"}`, `{"role_arn":"acs:ram::123:role/vodlift"}`
 	other := strings.ReplaceAll(session.Netscape(), "douyin.com", "evil.example")
 	for name, c := range map[string]struct{ account, file string }{
-		"cookies for a key":          {"alivod/main", session.Netscape()},
-		"a key for cookies":          {"douyinweb/main", key},
-		"cookies of another site":    {"douyinweb/main", other},
-		"lines without a path":      {"douyinweb/main", strings.ReplaceAll(session.Netscape(), "\t/\t", "\t")},
-		"cookies without a value":    {"douyinweb/main", `[{"name":"sessionid"}]`},
-		"a signal in a value":        {"douyinweb/main", strings.Replace(string(session.JSON()), `"value": "`, `"value": "\u0007RAM-SECRET-TYPED`, 1)},
-		"a picture":                  {"douyinweb/main", "\x89PNG RAM-SECRET-TYPED\x00"},
-		"a key without its secret":   {"alivod/main", `{"access_key_id":"LTAIfiles"}`},
-		"a key and a role":           {"alivod/main", strings.TrimSuffix(key, "}") + "," + strings.TrimPrefix(role, "{")},
-		"a session for a key":        {"alivod/main", strings.TrimSuffix(key, "}") + `,"security_token":"RAM-SECRET-TYPED"}`},
-		"a role that is none":        {"alivod/main", `{"role_arn":"acs:ram::123:user/RAM-SECRET-TYPED"}`},
-		"a life that is none":        {"alivod/main", strings.TrimSuffix(role, "}") + `,"duration_seconds":-1}`},
-		"a long file":                {"douyinweb/main", session.Netscape() + strings.Repeat("# RAM-SECRET-TYPED\n", 4000)},
-		"nothing":                    {"douyinweb/main", "\n"},
+		"cookies for a key":        {"alivod/main", session.Netscape()},
+		"a key for cookies":        {"douyinweb/main", key},
+		"cookies of another site":  {"douyinweb/main", other},
+		"lines without a path":     {"douyinweb/main", strings.ReplaceAll(session.Netscape(), "\t/\t", "\t")},
+		"cookies without a value":  {"douyinweb/main", `[{"name":"sessionid"}]`},
+		"a signal in a value":      {"douyinweb/main", strings.Replace(string(session.JSON()), `"value": "`, `"value": "\u0007RAM-SECRET-TYPED`, 1)},
+		"a picture":                {"douyinweb/main", "\x89PNG RAM-SECRET-TYPED\x00"},
+		"a key without its secret": {"alivod/main", `{"access_key_id":"LTAIfiles"}`},
+		"a key and a role":         {"alivod/main", strings.TrimSuffix(key, "}") + "," + strings.TrimPrefix(role, "{")},
+		"a session for a key":      {"alivod/main", strings.TrimSuffix(key, "}") + `,"security_token":"RAM-SECRET-TYPED"}`},
+		"a role that is none":      {"alivod/main", `{"role_arn":"acs:ram::123:user/RAM-SECRET-TYPED"}`},
+		"a life that is none":      {"alivod/main", strings.TrimSuffix(role, "}") + `,"duration_seconds":-1}`},
+		"a long file":              {"douyinweb/main", session.Netscape() + strings.Repeat("# RAM-SECRET-TYPED\n", 4000)},
+		"nothing":                  {"douyinweb/main", "\n"},
 	} {
 		before := d.load(t, upload.Account(c.account))
 		d.write(t, "hostile", []byte(c.file))

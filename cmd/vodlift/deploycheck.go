@@ -24,11 +24,11 @@ type place struct {
 	url, name, region string
 }
 
-// flags registers --stack, --stack-name and --region.
-func (p *place) flags(fs *flag.FlagSet) {
+// flags registers --stack, --stack-name and --region. otherwise says what is meant without a name.
+func (p *place) flags(fs *flag.FlagSet, otherwise string) {
 	fs.StringVar(&p.url, "stack", "", "the stack with that address, `URL`, as the output ApiUrl says")
-	fs.StringVar(&p.name, "stack-name", "", "the stack of that `NAME`; default "+defaultStack)
-	fs.StringVar(&p.region, "region", "", "`REGION` of AWS; default AWS_REGION, or that of your profile")
+	fs.StringVar(&p.name, "stack-name", "", "the stack of that `NAME`"+otherwise)
+	fs.StringVar(&p.region, "region", "", "where the stack is, `REGION`; default AWS_REGION, or that of your profile")
 }
 
 // settle completes and checks what the flags said. Where they name no stack, VODLIFT_STACK may.
@@ -91,7 +91,7 @@ addresses can be reached. It only reads. Exit status 1 if it is anybody's turn.
 It uses your own credentials of AWS (environment or ~/.aws). Of the account it shows the last four digits.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			var p place
-			p.flags(fs)
+			p.flags(fs, "; default "+defaultStack)
 			set := &list{}
 			fs.Var(set, "set", "a parameter as you would deploy it, `NAME=VALUE`, such as PoolGlobal=40; may be repeated")
 			asJSON := fs.Bool("json", false, "JSON on standard output, one check a line")

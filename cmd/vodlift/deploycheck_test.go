@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,15 @@ import (
 	"github.com/vodlift/vodlift/local/cloud/cloudtest"
 	"github.com/vodlift/vodlift/local/template"
 )
+
+// deployedSettings are those of template.yaml, read once for all tests.
+var deployedSettings = sync.OnceValues(func() (cloud.Settings, error) {
+	t, err := template.Parse(vodlift.Template())
+	if err != nil {
+		return cloud.Settings{}, err
+	}
+	return cloud.SettingsOf(t, nil)
+})
 
 // newAWS is an account with nothing or everything of the stack in place.
 func newAWS(t *testing.T, deployed bool) *cloudtest.AWS {
@@ -25,11 +35,7 @@ func newAWS(t *testing.T, deployed bool) *cloudtest.AWS {
 		a.Name = ""
 		return a
 	}
-	tpl, err := template.Parse(vodlift.Template())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := cloud.SettingsOf(tpl, nil)
+	s, err := deployedSettings()
 	if err != nil {
 		t.Fatal(err)
 	}

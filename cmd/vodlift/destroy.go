@@ -42,7 +42,7 @@ Uploads that a platform was asked to publish, with the answer unknown, are in th
 command again.`,
 		setup: func(m *Main, fs *flag.FlagSet) func(context.Context, []string) error {
 			var o destroyOptions
-			o.flags(fs)
+			o.flags(fs, "")
 			fs.BoolVar(&o.execute, "execute", false, "do it, and do not only show it")
 			fs.StringVar(&o.confirm, "yes-delete", "", "the stack's `NAME`, instead of being asked for it")
 			fs.StringVar(&o.inbox, "delete-inbox", "", "also delete the inbox with every video in it: its name, `BUCKET`")

@@ -112,6 +112,9 @@ func (d *demolition) kept() [][]string {
 			row[4] = fate(d.table, d.o.table != "", "--delete-table "+r.Physical)
 		case "Inbox":
 			row[0], row[2], row[3] = "inbox", holds(d.inbox, "files"), dollars(float64(d.inbox.Bytes)/1e9*priceBucket)
+			if d.inbox.More {
+				row[3] += " or more"
+			}
 			row[4] = fate(d.inbox, d.o.inbox != "", "--delete-inbox "+r.Physical)
 		case "SealKey":
 			row[0], row[3] = "key", dollars(priceKey)

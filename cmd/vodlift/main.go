@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // publish_at names zones, which not every machine has
 
 	"golang.org/x/term"
 )

@@ -1,9 +1,8 @@
 """Runs scripts in the Step Functions interpreter inside PyPI's moto: interpret.py DEFINITION SCRIPTS.
 
 Prints a JSON list of traces, as asl_test.go reads them. Two things of moto are replaced, since there is neither a Lambda
-service nor an hour to wait: the call of a function, which answers from the script, and the sleeping of Wait and Retry.
+service nor an hour to wait: the call of a function, which answers from the script, and waiting (of Wait, Retry and parks).
 """
-import io
 import json
 import sys
 import threading
@@ -15,6 +14,7 @@ from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
+from moto.stepfunctions.parser.asl.eval.callback import callback
 
 REGION = "us-east-1"
 current = None  # the script that is played
@@ -24,7 +24,7 @@ class Play:
     def __init__(self, script):
         self.left = {k: list(v) for k, v in script["answers"].items()}
         self.calls = {}
-        self.waits = []
+        self.timeout = False  # the park that comes next is woken by nobody
         self.lock = threading.Lock()
 
 
@@ -51,9 +51,8 @@ def invoke(parameters, region, state_credentials):
     error = answer.get("error", "")
     if token is not None:  # a park: its answer comes by the token
         client = boto3.client("stepfunctions", REGION)
-        if error == "States.Timeout":
-            threading.Timer(0.05, lambda: client.send_task_failure(taskToken=token, error=error, cause="scripted")).start()
-        elif not error:
+        current.timeout = error == "States.Timeout"
+        if not error:
             threading.Timer(0.05, lambda: client.send_task_success(taskToken=token, output="{}")).start()
     if error and error != "States.Timeout":
         if error.startswith("Lambda."):
@@ -75,10 +74,20 @@ class NoSleep:
 
 
 def pause(self, env, wait_seconds):
-    with current.lock:
-        current.waits.append(int(wait_seconds))
+    """No waiting; how long it would have been stands in the state's input."""
 
 
+token_wait = callback.CallbackEndpoint.wait
+
+
+def wait_for_token(self, timeout=None):
+    """A park's day is a moment where nobody will wake it, and without end where somebody will."""
+    if current.timeout:
+        return token_wait(self, 0.05)
+    return token_wait(self, None)
+
+
+callback.CallbackEndpoint.wait = wait_for_token
 lambda_eval_utils._invoke_lambda_function = invoke
 retrier_decl.time = NoSleep()
 wait_function.WaitFunction._wait_interval = pause
@@ -121,7 +130,7 @@ def play(client, machine, number, script):
         token = {"nextToken": page["nextToken"]}
     output = json.loads(d["output"]) if d.get("output") else None
     return {"name": script["name"], "status": d["status"], "output": output, "error": d.get("error", ""),
-            "lines": lines(events), "calls": current.calls, "waited": sum(current.waits)}
+            "lines": lines(events), "calls": current.calls}
 
 
 @mock_aws(config={"stepfunctions": {"execute_state_machine": True}})

@@ -1,24 +1,40 @@
 package openapi_test
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// wrongs lists what is wrong with the document itself.
-func (d *document) wrongs(t testing.TB) []string {
+// official is the OpenAPI Initiative's schema of documents. What it leaves open, the schemas in them, wrongs looks at itself.
+var official = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	b, err := os.ReadFile("testdata/oas-3.1.schema.json")
+	if err != nil {
+		return nil, err
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("oas.json", v); err != nil {
+		return nil, err
+	}
+	return c.Compile("oas.json")
+})
+
+// wrongs lists what is wrong with the document itself. Compiling every schema takes a while.
+func (d *document) wrongs(t testing.TB, compile bool) []string {
 	t.Helper()
 	var out []string
 	bad := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("oas.json", readJSON(t, "testdata/oas-3.1.schema.json")); err != nil {
-		t.Fatal(err)
-	}
-	oas, err := c.Compile("oas.json")
+	oas, err := official()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,8 +55,10 @@ func (d *document) wrongs(t testing.TB) []string {
 		}
 	})
 	for _, at := range d.schemas() {
-		if _, err := d.schema(t, at); err != nil {
-			bad("%s: %v", at, err)
+		if compile {
+			if _, err := d.schema(t, at); err != nil {
+				bad("%s: %v", at, err)
+			}
 		}
 		m, _, err := d.follow(at)
 		if err != nil {
@@ -157,7 +175,7 @@ func (d *document) schemas() []string {
 // keywords complains of words that no schema of ours has: JSON Schema itself lets a misspelt rule pass as no rule.
 func keywords(schema map[string]any, bad func(string, ...any)) {
 	known := strings.Fields(`$ref type description properties required additionalProperties unevaluatedProperties items oneOf enum const
-		format pattern minLength maxLength minimum maximum default contentEncoding x-maxBytes`)
+		format pattern minLength maxLength minimum maximum default contentEncoding examples x-maxBytes`)
 	for k, v := range schema {
 		if !slices.Contains(known, k) {
 			bad("unknown keyword %s", k)
@@ -190,7 +208,7 @@ func keywords(schema map[string]any, bad func(string, ...any)) {
 }
 
 func TestTheDocumentIsOpenAPI31AndWhole(t *testing.T) {
-	for _, w := range load(t, nil).wrongs(t) {
+	for _, w := range load(t, nil).wrongs(t, true) {
 		t.Error(w)
 	}
 }
@@ -226,7 +244,7 @@ func TestFaultsInTheDocumentAreFound(t *testing.T) {
 		"a scheme that is none":      {func(r map[string]any) { get(r, "/vod/getSts")["security"] = []any{map[string]any{"magic": []any{}}} }, "security magic"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if w := strings.Join(load(t, c.spoil).wrongs(t), "\n"); !strings.Contains(w, c.says) {
+			if w := strings.Join(load(t, c.spoil).wrongs(t, c.says == "Font"), "\n"); !strings.Contains(w, c.says) {
 				t.Errorf("got %q, want %q", w, c.says)
 			}
 		})

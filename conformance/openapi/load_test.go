@@ -48,18 +48,24 @@ func readJSON(t testing.TB, file string) any {
 	return v
 }
 
-// load reads the document; change, which may be nil, spoils it first.
-func load(t testing.TB, change func(root map[string]any)) *document {
-	t.Helper()
+// asJSON is the document as JSON, read once: YAML is slow to read.
+var asJSON = sync.OnceValues(func() ([]byte, error) {
 	b, err := os.ReadFile("../../openapi.yaml")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var v any
 	if err := yaml.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	if b, err = json.Marshal(v); err != nil {
+	return json.Marshal(v)
+})
+
+// load gives a copy of the document; change, which may be nil, spoils it.
+func load(t testing.TB, change func(root map[string]any)) *document {
+	t.Helper()
+	b, err := asJSON()
+	if err != nil {
 		t.Fatal(err)
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))

@@ -108,6 +108,16 @@ func TestEveryRouteIsDescribedAndEveryDescribedOneServed(t *testing.T) {
 	}
 }
 
+// A route that stands in the source has to be in the mux, too: this is what a forgotten line of registration looks like.
+func TestEveryRouteOfTheConsoleIsRegistered(t *testing.T) {
+	d := newDesk(t, load(t, nil))
+	for _, r := range consoleRoutes(t) {
+		if !d.serves(r) {
+			t.Errorf("%s stands in shared/console, and is not in the mux of Handler", r)
+		}
+	}
+}
+
 // The scopes that the document names are those that the deployment demands, by its most exact route.
 func TestScopesAreThoseOfTheDeployment(t *testing.T) {
 	b, err := os.ReadFile("../../template.yaml")

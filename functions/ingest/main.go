@@ -4,8 +4,10 @@
 package main
 
 import (
+	_ "time/tzdata" // publish_at names zones, and functions run where none are installed
+
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/wire"
 )
 
-func main() { handler.Main("ingest", wire.Function) }
+func main() { handler.Main("ingest", wire.Drops) }

@@ -6,4 +6,4 @@ import (
 	"github.com/vodlift/vodlift/shared/wire"
 )
 
-func main() { handler.Main("initupload", wire.Function) }
+func main() { handler.Main("initupload", wire.Step) }

@@ -6,4 +6,4 @@ import (
 	"github.com/vodlift/vodlift/shared/wire"
 )
 
-func main() { handler.Main("refreshtoken", wire.Function) }
+func main() { handler.Main("refreshtoken", wire.Desk) }

@@ -8,4 +8,4 @@ import (
 	"github.com/vodlift/vodlift/shared/wire"
 )
 
-func main() { handler.Main("vodcallback", wire.Function) }
+func main() { handler.Main("vodcallback", wire.Hub) }

@@ -247,7 +247,7 @@ func (a *Account) checkKey(ctx context.Context, id string) Line {
 	case kmstypes.KeyStateEnabled:
 		return Line{What: what, State: OK, Text: "the key that seals logins is enabled"}
 	case kmstypes.KeyStatePendingDeletion:
-		return turn(what, "the key that seals logins is about to be deleted, and every login with it", fmt.Sprintf("aws kms cancel-key-deletion --key-id %s --region %s, then aws kms enable-key with the same", id, a.Region))
+		return turn(what, "the key that seals logins is about to be deleted, and every login with it", fmt.Sprintf("aws kms cancel-key-deletion --key-id %[1]s --region %[2]s && aws kms enable-key --key-id %[1]s --region %[2]s", id, a.Region))
 	}
 	return turn(what, "the key that seals logins is "+string(out.KeyMetadata.KeyState), fmt.Sprintf("aws kms enable-key --key-id %s --region %s", id, a.Region))
 }

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
@@ -91,8 +92,8 @@ func Open(ctx context.Context, o Options) (*Account, error) {
 		return nil, fmt.Errorf("%w (%s)", ErrNoCredentials, Masked(lastOf(err)))
 	}
 	d := &dates{next: o.Config.HTTPClient, now: o.Now}
-	if d.next == nil {
-		return nil, errors.New("the configuration of AWS has no HTTP client")
+	if d.next == nil { // as the SDK does by itself
+		d.next = awshttp.NewBuildableClient()
 	}
 	cfg := o.Config.Copy()
 	cfg.HTTPClient, cfg.Logger = d, logging.Nop{} // what is wrong is said once, by who called

@@ -156,8 +156,8 @@ func TestWhatIsTooLittleIsNamedWithTheRequestToMake(t *testing.T) {
 		do    []string
 	}{
 		{"a new account with 10 functions and a larger pool", func(a *cloudtest.AWS) { a.Concurrent, a.Unreserved = 10, 10 }, "6", "functions at once", fault.ActorOperator,
-			[]string{"aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000 --region eu-central-1", "PoolGlobal=5"}},
-		{"others have reserved the rest", func(a *cloudtest.AWS) { a.Unreserved = 8 }, "5", "functions at once", fault.ActorOperator, []string{"--desired-value 1002", "PoolGlobal=3"}},
+			[]string{"aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 --desired-value 1000 --region eu-central-1"}},
+		{"others have reserved the rest", func(a *cloudtest.AWS) { a.Unreserved = 8 }, "5", "functions at once", fault.ActorOperator, []string{"--desired-value 1002"}},
 		{"it was asked for already", func(a *cloudtest.AWS) { a.Concurrent, a.Unreserved, a.Pending["L-B99A9384"] = 10, 10, 1000 }, "6", "functions at once", fault.ActorPlatform, []string{"wait"}},
 		{"what was asked for is too little, too", func(a *cloudtest.AWS) { a.Concurrent, a.Unreserved, a.Pending["L-B99A9384"] = 10, 10, 12 }, "50", "functions at once", fault.ActorOperator, []string{"L-B99A9384"}},
 		{"transitions, found by their name among the defaults", func(a *cloudtest.AWS) { a.Quotas["states"][3].Value = 99 }, "5", "transitions, refill", fault.ActorOperator, []string{"--service-code states --quota-code L-MOVE-R "}},
@@ -181,6 +181,14 @@ func TestWhatIsTooLittleIsNamedWithTheRequestToMake(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestASmallAccountIsToldWhichPoolItCanCarryMeanwhile(t *testing.T) {
+	a := cloudtest.New(t)
+	a.Concurrent, a.Unreserved = 10, 8
+	if got := turns(check(t, settings(t, nil), false)); len(got) != 1 || !strings.HasSuffix(got[0].Text, "deploy with PoolGlobal=3") || strings.Contains(got[0].Do, ";") {
+		t.Errorf("got %+v", got)
 	}
 }
 

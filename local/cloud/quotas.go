@@ -133,7 +133,7 @@ func (a *Account) checkConcurrency(ctx context.Context, s Settings) Line {
 	q := s.Concurrency(total - free)
 	l := a.compare(ctx, q, float64(total), float64(free), true)
 	if l.State == Turn && free >= headroom+1 {
-		l.Do += "; until it is granted, deploy with PoolGlobal=" + fmt.Sprint(free-headroom)
+		l.Text += "; until there is more, deploy with PoolGlobal=" + fmt.Sprint(free-headroom)
 	}
 	if l.State == OK && total <= 100 {
 		l.Text += "; with 100 or fewer in all, AWS lets no function reserve any, and the template reserves none"

@@ -224,7 +224,7 @@ func (s *Stack) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := s.Web.AddAccount("demo")
+	w, err := s.Web.AddAccount("7001001")
 	if err != nil {
 		return err
 	}

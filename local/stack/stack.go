@@ -184,6 +184,7 @@ func Open(ctx context.Context, o Options) (_ *Stack, err error) {
 	mo := MachineOptions{Inbox: Inbox, Engines: wire.Engines{
 		Table: s.table, Cipher: token.NewSealer(keys, nil), Source: s3source.New(objects),
 		Lister:  s3source.NewLister(objects),
+		Link:    wire.LinkBy(s3.NewPresignClient(objects)),
 		Apps:    wire.Apps{Signer: s3source.NewSigner(s3.NewPresignClient(objects), Inbox, nil)},
 		Outside: outbox{o.Log}, Log: o.Log, Progress: s.count, Steps: workflow.Settings{Inbox: Inbox},
 	}}

@@ -87,6 +87,8 @@ type LoginBegun struct {
 	Redirect string    `json:"redirect"`
 	Scopes   []string  `json:"scopes"`
 	Until    time.Time `json:"until"`
+	// Own says that Redirect is LoginPage of this very stack: it finishes the login, and there is nothing to paste.
+	Own bool `json:"own,omitempty"`
 }
 
 // LoggedIn is the answer to a login that was saved.

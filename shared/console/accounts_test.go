@@ -208,9 +208,19 @@ func TestTheAddressOfALoginIsRememberedOnceItWorked(t *testing.T) {
 	if res := d.back(t, "one", "code=CODE&state="+b.State); res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", res.StatusCode, res.Body)
 	}
-	if got := begun("").Redirect; got != at {
-		t.Errorf("got %q", got)
+	if got := begun(""); got.Redirect != at || got.Own {
+		t.Errorf("got %+v", got)
 	}
+	d.Place.OwnPage = true
+	d.Place.Redirect = func(p string) string { return "https://own.example/oauth/" + p + "/callback" }
+	if got := begun("https://own.example/oauth/one/callback"); !got.Own {
+		t.Errorf("our own page: got %+v", got)
+	}
+	d.Place.Redirect = func(string) string { return "https://vodlift.example/elsewhere" }
+	if got := begun(""); got.Redirect != at || got.Own {
+		t.Errorf("what worked counts before what a place says: got %+v", got)
+	}
+	d.Place.Redirect = func(string) string { return "" }
 	if got := begun("https://other.example/oauth").Redirect; got != "https://other.example/oauth" {
 		t.Errorf("what is said counts: got %q", got)
 	}

@@ -91,6 +91,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /api/pause", c.answer(c.pause))
 	c.operatorRoutes(mux)
 	c.bookRoutes(mux)
+	c.eraseRoutes(mux)
 	return mux
 }
 

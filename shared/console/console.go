@@ -79,6 +79,8 @@ type Place struct {
 	Callback func(platform string) string
 	// Events tells whether the bucket's events reach us: its text for people, or what is wrong. nil: this place does not look.
 	Events func(ctx context.Context) (text string, err error)
+	// OwnPage says that Redirect gives the addresses of LoginPage, so that the browser finishes a login.
+	OwnPage bool
 	// Checks are the doctor's lines about what stands around.
 	Checks func(ctx context.Context) []Check
 	// Routes is where the routes are written, for people.

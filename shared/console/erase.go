@@ -42,10 +42,10 @@ type Leaving struct {
 	Apps     []string         `json:"apps"` // app keys and callback keys that are set
 }
 
-// Unhooker is optional on a target: it takes our callback address out of the platform's settings. Nil also where there
-// is none (any more).
+// Unhooker is optional on a target: it takes the platform's callback setting away if, and only if, it is that address of
+// ours. false: the setting is of another address, or there is none (any more).
 type Unhooker interface {
-	Unhook(ctx context.Context) error
+	Unhook(ctx context.Context, address string) (removed bool, err error)
 }
 
 // Unhooked says what became of one account's callback address.
@@ -189,20 +189,23 @@ func (c *Console) unhook(ctx context.Context) ([]Unhooked, error) {
 			continue
 		}
 		u := Unhooked{Account: i.Account}
+		address := ""
+		if c.Place.Callback != nil {
+			address = c.Place.Callback(i.Account.Target())
+		}
 		t, _, err := c.Targets.OpenTarget(ctx, i.Account)
 		h, can := t.(Unhooker)
 		switch {
-		case err != nil:
-			u.Note = handler.Redact(err.Error(), 300)
-		case !can:
+		case err == nil && (!can || address == ""):
 			u.ByHand = true
-		default:
-			if err := h.Unhook(ctx); err != nil {
-				u.Note = handler.Redact(err.Error(), 300)
-			} else {
-				u.Removed = true
-				c.log.Info("callback address removed", "account", string(i.Account))
-			}
+		case err == nil:
+			u.Removed, err = h.Unhook(ctx, address)
+		}
+		if err != nil {
+			u.Note = handler.Redact(err.Error(), 300)
+		}
+		if u.Removed {
+			c.log.Info("callback address removed", "account", string(i.Account))
 		}
 		out = append(out, u)
 	}

@@ -93,7 +93,8 @@ func (c *Console) begin(ctx context.Context, p Platform, q AccountRequest) (any,
 			return nil, err
 		}
 	}
-	b.Redirect = cmp.Or(b.Redirect, c.Place.Redirect(a.Target()))
+	own := c.Place.Redirect(a.Target())
+	b.Redirect = cmp.Or(b.Redirect, own)
 	if b.Redirect == "" {
 		return nil, fault.InvalidField(op, "redirect", "https, as registered with the app", "say the address that the platform's console has for this app: --redirect https://...")
 	}
@@ -112,7 +113,8 @@ func (c *Console) begin(ctx context.Context, p Platform, q AccountRequest) (any,
 	if err != nil {
 		return nil, err
 	}
-	return LoginBegun{URL: p.Login.AuthorizeURL(app, b.Redirect, b.Scopes, state), State: state, Redirect: b.Redirect, Scopes: b.Scopes, Until: until}, nil
+	return LoginBegun{URL: p.Login.AuthorizeURL(app, b.Redirect, b.Scopes, state), State: state, Redirect: b.Redirect, Scopes: b.Scopes, Until: until,
+		Own: c.Place.OwnPage && b.Redirect == own}, nil
 }
 
 // finish exchanges what came back of the login that state names. The exchange is made by whoever takes the login, once.

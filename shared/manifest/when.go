@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	_ "time/tzdata" // functions run where no zones are installed
 
 	"github.com/vodlift/vodlift/shared/fault"
 )

@@ -155,3 +155,22 @@ func (l *Ledger) Finished(ctx context.Context, publication, mark string, uploads
 	}
 	return err == nil, fault.Wrap(op, err)
 }
+
+// Announce puts an event of no upload into the outbox, once for id: a repeat changes nothing.
+func (l *Ledger) Announce(ctx context.Context, name, id string, d any) error {
+	const op = "state.Announce"
+	sum := sha256.Sum256([]byte(name + "\x00" + id))
+	it, err := cell[finished]{item: table.Item{Key: table.Key{PK: fmt.Sprintf("SAID#%x", sum[:16]), SK: "-"}, Expires: l.now().AddDate(1, 0, 0)}, Value: finished{At: l.now()}}.encode()
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	out, err := l.outgoing(name, d)
+	if err != nil {
+		return fault.Wrap(op, err)
+	}
+	err = l.t.Transact(ctx, "", append(out, table.Op{Put: &it, If: table.Absent}))
+	if isConflict(err) {
+		return nil
+	}
+	return fault.Wrap(op, err)
+}

@@ -23,6 +23,7 @@ type Pace struct {
 // hours holds for every day.
 const (
 	day       = 24 * time.Hour
+	inDay     = day + time.Minute // the platform counts from when it was asked, which is a little later
 	mostInDay = 2000 // the times of a day stand in one record
 )
 
@@ -74,14 +75,14 @@ func (b *bucket) at(p Pace, from time.Time) (t time.Time, quota bool) {
 	}
 	q := b.Full
 	if n := len(b.Used); p.PerDay > 0 && n >= p.PerDay {
-		q = latest(q, time.UnixMilli(b.Used[n-p.PerDay]).Add(day))
+		q = latest(q, time.UnixMilli(b.Used[n-p.PerDay]).Add(inDay))
 	}
 	return latest(t, q), q.After(t)
 }
 
 // take uses one up.
 func (b *bucket) take(p Pace, now time.Time, gap time.Duration) {
-	old := now.Add(-day).UnixMilli()
+	old := now.Add(-inDay).UnixMilli()
 	used := make([]int64, 0, len(b.Used)+1)
 	for _, u := range b.Used {
 		if u > old {

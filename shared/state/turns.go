@@ -173,6 +173,7 @@ func (b *bucket) turn(p Pace, now time.Time, mine place, before []place) Turn {
 	gap := max(p.GapMin, p.GapMax/4, turnStep)
 	q := p
 	q.GapMax = max(q.GapMax, turnStep) // so that the step between two counts
+	quota := false
 	for i, x := range before {
 		from := latest(now, x.At)
 		if !x.At.After(now) {
@@ -182,12 +183,14 @@ func (b *bucket) turn(p Pace, now time.Time, mine place, before []place) Turn {
 		if i == 0 {
 			pace = p
 		}
+		_, held := sim.at(pace, latest(now, x.Due))
+		quota = quota || held
 		t, _ := sim.at(pace, from)
 		sim.take(p, t, gap)
 	}
 	if len(before) == 0 {
 		q = p
 	}
-	at, quota := sim.at(q, latest(now, mine.Due))
-	return Turn{At: at, Ahead: len(before), Quota: quota, Paced: true}
+	at, held := sim.at(q, latest(now, mine.Due))
+	return Turn{At: at, Ahead: len(before), Quota: quota || held, Paced: true}
 }

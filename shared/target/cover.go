@@ -20,7 +20,8 @@ import (
 //	Init             a target with CoverForms.Link sends the link, and its session's Cover is the picture's Ref.
 //	between Init     while CoverDue(v, session): UploadCover, under a lease on the session, then save the session that it
 //	and Publish      returned before anything else. Any time will do; before the parts a bad picture costs least.
-//	Publish          a moment goes with it, or went with Init; a picture is in the session, else ErrCoverDue.
+//	Publish          a moment goes with it, or went with Init; a picture is in the session, else ErrCoverDue. So Picture.Ref
+//	                 is set here, too: keep it with the upload from Open on.
 //
 // A new session has no cover: it is uploaded again. A picture in a session that is given up is left to the platform.
 

@@ -33,6 +33,17 @@ func Advice(v upload.Video) []string {
 	return out
 }
 
+// Pace is how fast an account may post.
+type Pace struct {
+	PerDay int            // posts; 0 = not known
+	Zone   *time.Location // whose midnight begins a day
+}
+
+// Pacer is optional: the platform's own bound on an account's posts, so that it is not run into. It is pure.
+type Pacer interface {
+	Pace() Pace
+}
+
 // VideoLink makes an https address from which anybody can fetch the video's bytes for at least life, with the video's
 // content type. It is signed, hence a secret.
 type VideoLink func(ctx context.Context, life time.Duration) (string, error)

@@ -28,7 +28,7 @@ type AccountInfo struct {
 	Expires      time.Time      `json:"expires,omitzero"`
 	RefreshBy    time.Time      `json:"refresh_by,omitzero"`
 	Renewable    bool           `json:"renewable,omitempty"` // there is something to renew it with: a refresh token, a role
-	RenewalsLeft int            `json:"renewals_left"` // of the refresh token; -1 = not counted
+	RenewalsLeft int            `json:"renewals_left"`       // of the refresh token; -1 = not counted
 	Scopes       []string       `json:"scopes,omitempty"`
 	LastRefresh  time.Time      `json:"last_refresh,omitzero"` // when the platform last gave something, the login included
 	LastResult   string         `json:"last_result,omitempty"` // "ok", or what the last try ended with

@@ -264,7 +264,7 @@ func (f *fast) dueWithin(now time.Time, d time.Duration) map[string]int {
 }
 
 func TestSweepsOfManyAccountsAreBoundedAndNobodyIsLate(t *testing.T) {
-	manyDay(t, 800, 8)
+	manyDay(t, 400, 4)
 }
 
 // BenchmarkSweepsOf100000Accounts is the same at full size; run it with -benchtime 1x.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -159,6 +160,7 @@ func TestWhatCannotBeCutIsInvalidNamingTheRule(t *testing.T) {
 		{"over the platform's 4 GiB by a byte", 4*gib + 1, douyin, upload.Settings{}, "<= 4294967296 bytes"},
 		{"over what arithmetic holds", math.MaxInt64, upload.Limits{}, upload.Settings{}, "<= 1125899906842624 bytes"},
 		{"more parts than allowed, at their largest", 10*mib + 1, upload.Limits{MaxPart: mib, MaxParts: 10}, upload.Settings{}, "parts of 1 bytes to 1048576 bytes, at most 10 of them"},
+		{"more than arrives while the session lives", 14_400_000_001, upload.Limits{WantPart: 20 * mib, SessionLife: 2 * time.Hour}, upload.Settings{}, "sent within 2h0m0s, which is how long the platform keeps an open upload"},
 		{"a last part that is always too short", 3, upload.Limits{MinLastPart: 5}, upload.Settings{}, "parts of 1 bytes to any size, at most 100000 of them"},
 		{"more turns than a range may have", 61 * 2_000_000 * 855, upload.Limits{InOrder: true, WantPart: 100 * mib}, upload.Settings{}, "<= 60 turns for each range"},
 		{"one request that takes more turns than it may", 61 * mib, upload.Limits{OneRequest: 61 * mib}, upload.Settings{TurnBytes: mib}, "<= 60 turns for each range"},

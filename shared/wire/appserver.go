@@ -13,7 +13,6 @@ import (
 	"github.com/vodlift/vodlift/shared/appserver/catalogue"
 	"github.com/vodlift/vodlift/shared/appserver/users"
 	"github.com/vodlift/vodlift/shared/callback"
-	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/target/alivod"
@@ -43,26 +42,13 @@ type apps struct {
 	api *appserver.API
 }
 
-// catalogue is the shown catalogue. Making it makes no call.
-func (a *apps) catalogue() (*catalogue.Store, error) {
-	signer := a.e.Apps.Signer
+// newCatalogue is the catalogue that the apps are shown. Making it makes no call.
+func newCatalogue(e Engines) (*catalogue.Store, error) {
+	signer := e.Apps.Signer
 	if signer == nil {
 		signer = noSigner{}
 	}
-	return catalogue.New(a.e.Table, catalogue.Options{Signer: signer, Now: a.e.Now, Rand: randomOr(a.e.Rand)})
-}
-
-// shown is the catalogue for the console; nil where there is no AppServer.
-func (a *apps) shown() console.Catalogue {
-	if a.e.Apps.Account == "" {
-		return nil
-	}
-	c, err := a.catalogue()
-	if err != nil {
-		a.e.Log.Error("there is no catalogue", "error", err.Error())
-		return nil
-	}
-	return c
+	return catalogue.New(e.Table, catalogue.Options{Signer: signer, Now: e.Now, Rand: randomOr(e.Rand)})
 }
 
 func (a *apps) get(ctx context.Context) (*appserver.API, error) {
@@ -84,7 +70,7 @@ func (a *apps) get(ctx context.Context) (*appserver.API, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, err := a.catalogue()
+	shown, err := newCatalogue(a.e)
 	if err != nil {
 		return nil, err
 	}

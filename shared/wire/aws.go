@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -18,7 +17,6 @@ import (
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/vodlift/vodlift/shared/appserver"
-	"github.com/vodlift/vodlift/shared/appserver/catalogue"
 	"github.com/vodlift/vodlift/shared/appserver/users"
 	"github.com/vodlift/vodlift/shared/appserver/videos"
 	"github.com/vodlift/vodlift/shared/config"
@@ -40,60 +38,115 @@ import (
 	"github.com/vodlift/vodlift/shared/workflow"
 )
 
-// Function builds one deployed function from its environment, on AWS's engines. It makes no remote call: the first
-// invocation does. SDK retries are off, since retries live in two places only (house-style 3.4).
-func Function(ctx context.Context, name string) (handler.Function, error) {
-	c, err := config.Load(name, os.LookupEnv)
+// Each of the four builds one deployed function from its environment, on AWS's engines. They make no remote call: the
+// first invocation does. There are four, so that a bootstrap links only what its own kind needs.
+
+// Step builds a step of the machine.
+func Step(_ context.Context, name string) (handler.Function, error) {
+	_, e, err := awsEngines(name)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }))
+	k := newCore(e)
+	return oneOf(k.wrapped(steps(k.w)), name)
+}
+
+// Drops builds ingest.
+func Drops(_ context.Context, name string) (handler.Function, error) {
+	_, e, err := awsEngines(name)
 	if err != nil {
-		return nil, fault.Wrap("wire.Function", err)
+		return nil, err
 	}
-	var routes manifest.Routes
-	if len(c.Routes) > 0 {
-		if routes, err = manifest.ParseRoutes(c.Routes, manifest.KnownTargets()); err != nil {
-			return nil, err
-		}
+	k := newCore(e)
+	return oneOf(k.wrapped(drops(k)), name)
+}
+
+// Hub builds vodcallback, reconcile and appserver.
+func Hub(_ context.Context, name string) (handler.Function, error) {
+	c, e, err := awsEngines(name)
+	if err != nil {
+		return nil, err
 	}
-	e := awsEngines(c, cfg)
-	e.Routes = routes
-	fn, ok := New(e).Functions[name]
+	awsApps(c, &e)
+	k := newCore(e)
+	return oneOf(k.wrapped(hub(k, &apps{e: k.e, vault: k.vault})), name)
+}
+
+// Desk builds console and refreshtoken.
+func Desk(_ context.Context, name string) (handler.Function, error) {
+	c, e, err := awsEngines(name)
+	if err != nil {
+		return nil, err
+	}
+	awsApps(c, &e)
+	k := newCore(e)
+	return oneOf(k.wrapped(desk(k, newConsole(k))), name)
+}
+
+func oneOf(all map[string]handler.Function, name string) (handler.Function, error) {
+	fn, ok := all[name]
 	if !ok {
-		return nil, fault.InvalidField("wire.Function", "name", "a function of functions/", "there is no function "+name)
+		return nil, fault.InvalidField("wire.oneOf", "name", "a function of functions/", "there is no function "+name)
 	}
 	return fn, nil
 }
 
-func awsEngines(c config.Config, cfg aws.Config) Engines {
+// awsEngines reads the function's configuration and makes its engines.
+func awsEngines(name string) (config.Config, Engines, error) {
+	c, err := config.Load(name, os.LookupEnv)
+	if err != nil {
+		return c, Engines{}, err
+	}
+	var routes manifest.Routes
+	if len(c.Routes) > 0 {
+		if routes, err = manifest.ParseRoutes(c.Routes, manifest.KnownTargets()); err != nil {
+			return c, Engines{}, err
+		}
+	}
+	cfg := awsConfig()
 	log := handler.NewLog(os.Stdout, c.LogLevel)
 	machine := machines{client: sfn.NewFromConfig(cfg), arn: c.MachineARN}
 	dy := douyin.Config{BaseURL: c.Douyin.BaseURL, Generation: douyin.Generation(c.Douyin.Generation), Auth: douyin.Auth(c.Douyin.Auth)}
-	return Engines{
+	objects := s3.NewFromConfig(cfg)
+	e := Engines{
+		Routes:  routes,
 		Table:   dynamo.New(dynamo.NewClient(cfg), c.Table, nil),
 		Cipher:  token.NewSealer(kmskey.New(kms.NewFromConfig(cfg), c.KMSKey, map[string]string{"app": "vodlift"}, nil), nil),
-		Source:  s3source.New(s3.NewFromConfig(cfg)),
-		Starter: machine, Waker: machine, Outside: bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus},
+		Source:  s3source.New(objects),
+		Link:    LinkBy(s3.NewPresignClient(objects)),
+		Starter: machine, Waker: machine,
 		HTTP:   transport.New(transport.Options{Hosts: PlatformHosts(hostOf(dy.BaseURL)), MaxResponse: 4 << 20, Log: log}),
 		VOD:    alivod.Config{Config: vod.Config{Region: c.VOD.Region}},
-		Lister: s3source.NewLister(s3.NewFromConfig(cfg)),
-		Apps: Apps{
-			Settings: appserver.Settings{
-				DemoEndpoints: c.AppServer.DemoEndpoints, GuestUpload: c.AppServer.GuestUpload, RoleARN: c.AppServer.RoleARN,
-				Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate},
-			},
-			Account: c.AppServer.Account, Users: users.Settings{OpenSignup: c.AppServer.OpenSignup},
-			Signer: signer(c, cfg),
-		},
 		Log:    log,
 		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
 		Douyin: dy,
-		Place:  awsPlace(c, cfg.Region),
 		Steps: workflow.Settings{
 			Plan: upload.Settings{MinRange: c.Plan.MinRange, MaxRanges: c.Plan.MaxRanges}, Looks: c.Waits.Looks,
 			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
+	}
+	if c.AppServer.Account != "" {
+		e.Apps = Apps{Account: c.AppServer.Account, Settings: appserver.Settings{Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate}}}
+	}
+	return c, e, nil
+}
+
+// awsApps adds what only functions beside the machine need.
+func awsApps(c config.Config, e *Engines) {
+	cfg := awsConfig()
+	objects := s3.NewFromConfig(cfg)
+	e.Outside = bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus}
+	e.Lister = s3source.NewLister(objects)
+	e.Place = awsPlace(c, cfg.Region)
+	e.Apps = Apps{
+		Settings: appserver.Settings{
+			DemoEndpoints: c.AppServer.DemoEndpoints, GuestUpload: c.AppServer.GuestUpload, RoleARN: c.AppServer.RoleARN,
+			Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate},
+		},
+		Account: c.AppServer.Account, Users: users.Settings{OpenSignup: c.AppServer.OpenSignup},
+	}
+	if b := c.AppServer.CatalogueBucket; b != "" {
+		e.Apps.Signer = s3source.NewSigner(s3.NewPresignClient(objects), b, nil)
 	}
 }
 
@@ -102,21 +155,27 @@ func PlatformHosts(douyin string) []string {
 	return append([]string{douyin, "api.youku.com", "*.aliyuncs.com"}, douyinweb.Hosts()...)
 }
 
-func signer(c config.Config, cfg aws.Config) catalogue.Signer {
-	if c.AppServer.CatalogueBucket == "" {
-		return nil
-	}
-	return s3source.NewSigner(s3.NewPresignClient(s3.NewFromConfig(cfg)), c.AppServer.CatalogueBucket, nil)
-}
-
 // awsPlace is where the console stands on AWS. Logins come back to our own HTTP API.
 func awsPlace(c config.Config, region string) console.Place {
-	return console.Place{Inbox: c.Inbox, Region: region, Kind: "aws", Routes: "the template's parameter Routes, and deploy", Redirect: func(platform string) string {
+	return console.Place{Inbox: c.Inbox, Region: region, Kind: "aws", Routes: "the template's parameter Routes, and deploy", OwnPage: true, Callback: func(platform string) string { return callbackOf(c.APIURL, platform) }, Redirect: func(platform string) string {
 		if c.APIURL == "" {
 			return ""
 		}
 		return c.APIURL + "/oauth/" + platform + "/callback"
 	}}
+}
+
+// callbackOf is where a platform's callbacks come to, below the address of our own API; "" where it is not known.
+func callbackOf(api, platform string) string {
+	switch {
+	case api == "":
+		return ""
+	case platform == "alivod":
+		return api + "/callbacks/vod"
+	case platform == "douyin":
+		return api + "/callbacks/douyin"
+	}
+	return ""
 }
 
 // machines is the deployed state machine as starter and waker. IAM: states:StartExecution on the machine;

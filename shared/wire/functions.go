@@ -24,12 +24,9 @@ func randomOr(r io.Reader) io.Reader {
 	return r
 }
 
-// functions maps each folder of functions/ to its step.
-func functions(w *workflow.Workflow, c *console.Console, p callbackParts, a *apps) map[string]handler.Function {
+// steps are the machine's functions, by their folders.
+func steps(w *workflow.Workflow) map[string]handler.Function {
 	return map[string]handler.Function{
-		"ingest":      ingest(w, p).Function(),
-		"vodcallback": vodcallback(both{w, a}, p),
-		"appserver":   a.function(),
 		"initupload": handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Opened, error) {
 			return w.Open(ctx, workflow.Step(in))
 		}),
@@ -40,9 +37,28 @@ func functions(w *workflow.Workflow, c *console.Console, p callbackParts, a *app
 		"park": handler.JSON(func(ctx context.Context, in handler.ParkIn) (struct{}, error) {
 			return w.Park(ctx, workflow.ParkStep{Step: workflow.Step(in.StepIn), Token: string(in.Token), For: in.For})
 		}),
-		"refreshtoken": refreshtoken(w, c),
+	}
+}
+
+// drops is what takes videos in.
+func drops(k *core) map[string]handler.Function {
+	return map[string]handler.Function{"ingest": ingest(k.w, newCallbackParts(k.e, k.vault)).Function()}
+}
+
+// hub are the functions that serve uploads and the apps' videos alike.
+func hub(k *core, a *apps) map[string]handler.Function {
+	return map[string]handler.Function{
+		"vodcallback": vodcallback(both{k.w, a}, newCallbackParts(k.e, k.vault)),
+		"appserver":   a.function(),
+		"reconcile":   reconcile(k.w, a).Function(),
+	}
+}
+
+// desk are the functions that operators and account owners meet; refreshtoken serves the machine as well.
+func desk(k *core, c *console.Console) map[string]handler.Function {
+	return map[string]handler.Function{
+		"refreshtoken": refreshtoken(k.w, k.keeper, c),
 		"console":      consoleRoutes(c).Function(),
-		"reconcile":    reconcile(w, a).Function(),
 	}
 }
 
@@ -118,7 +134,7 @@ var _ token.RefreshRenewer = (*douyin.Refresher)(nil)
 
 // refreshtoken takes the machine's step, the schedule's job, and the browser that comes back from a platform's page. The
 // first two are ours and strict; the word job tells them apart.
-func refreshtoken(w *workflow.Workflow, c *console.Console) handler.Function {
+func refreshtoken(w *workflow.Workflow, k *token.Keeper, c *console.Console) handler.Function {
 	step := handler.JSON(func(ctx context.Context, in handler.StepIn) (workflow.Result, error) {
 		return w.Renew(ctx, workflow.Step(in))
 	})
@@ -126,11 +142,7 @@ func refreshtoken(w *workflow.Workflow, c *console.Console) handler.Function {
 		if in.Job != "sweep" {
 			return token.SweepReport{}, fault.InvalidField("wire.refreshtoken", "job", "sweep", "no such job")
 		}
-		r, ok := w.Renewer.(renewer)
-		if !ok {
-			return token.SweepReport{}, fault.New(fault.Permanent, "wire.refreshtoken", "the renewer is not the program's own")
-		}
-		report, err := token.NewSweeper(r.k, &token.SweepOptions{Announce: w.AnnounceAccount, Scheduled: w.ScheduledAfter}).Sweep(ctx)
+		report, err := token.NewSweeper(k, &token.SweepOptions{Announce: w.AnnounceAccount, Scheduled: w.ScheduledAfter}).Sweep(ctx)
 		w.Log.InfoContext(ctx, "the accounts were swept", "report", report)
 		return report, err
 	})

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"regexp"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 func platforms(e Engines, loopback bool) map[string]console.Platform {
 	return map[string]console.Platform{
 		"douyin": {
-			Base: orText(e.Douyin.BaseURL, douyin.DefaultBase), NeedSecret: true,
+			Base: orText(e.Douyin.BaseURL, douyin.DefaultBase), NeedSecret: true, CallbackKey: DouyinKey,
 			Login: douyinLogin{douyin.NewLogin(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}), e.Douyin, loopback},
 			Lacks: func(scopes []string) []console.Lack {
 				var out []console.Lack
@@ -33,11 +34,22 @@ func platforms(e Engines, loopback bool) map[string]console.Platform {
 		},
 		"alivod": {
 			Base: orText(e.VOD.BaseURL, "https://vod.cn-shanghai.aliyuncs.com"), AppOptional: true, NeedSecret: true, Wants: alivodWants,
-			Parse:     func(raw []byte, _ time.Time) (token.Token, error) { return alivod.ParseLogin(raw) },
+			Parse:       func(raw []byte, _ time.Time) (token.Token, error) { return alivod.ParseLogin(raw) },
+			CallbackKey: VODCallbackKey, CallbackURL: true,
+			Try: func(ctx context.Context, app token.AppKey, t token.Token) (token.Token, error) {
+				if t.Refresh == "" {
+					return t, nil // a RAM key is tried by the first upload
+				}
+				_, err := alivod.NewRefresher(e.VOD, e.HTTP, &alivod.Options{Now: e.Now}).Refresh(ctx, app, t)
+				return t, err
+			},
 			Validator: alivod.New(e.VOD, e.HTTP, nil, &alivod.Options{Now: e.Now}),
 		},
 		"douyinweb": {
 			Base: orText(e.Web.CreatorURL, "https://media.douyin.com"), NoApp: true, Parse: douyinweb.ParseCookies, Wants: "the cookies of your session, as cookies.txt or a JSON export",
+			Try: func(ctx context.Context, app token.AppKey, t token.Token) (token.Token, error) {
+				return douyinweb.NewRefresher(e.Web, e.HTTP, &douyinweb.Options{Now: e.Now}).Refresh(ctx, app, t)
+			},
 			Validator: douyinweb.New(e.Web, e.HTTP, nil, &douyinweb.Options{Now: e.Now}),
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,6 +52,7 @@ type Engines struct {
 	Web     douyinweb.Config // Douyin's creator web
 	Apps    Apps
 	Lister  workflow.Lister // optional: without it the books list no bucket
+	Link    Linker          // optional: without it no platform can fetch a cover, and nothing is handed over
 	Margin  time.Duration   // of every function's deadline; default 2 s
 	// Place is where the operators' console stands.
 	Place console.Place
@@ -70,34 +72,75 @@ type App struct {
 	Functions map[string]handler.Function // by the name of their folder, wrapped
 }
 
-// New wires an App. It makes no remote call.
-func New(e Engines) *App {
+// core is what every function stands on.
+type core struct {
+	e      Engines
+	vault  *token.Vault
+	keeper *token.Keeper
+	w      *workflow.Workflow
+}
+
+func newCore(e Engines) *core {
 	if e.Now == nil {
 		e.Now = time.Now
 	}
 	if e.Margin <= 0 {
 		e.Margin = 2 * time.Second
 	}
-	vault := token.NewVault(e.Table, e.Cipher, e.Now)
-	keeper := token.NewKeeper(vault, map[string]token.Refresher{
+	k := &core{e: e, vault: token.NewVault(e.Table, e.Cipher, e.Now)}
+	k.keeper = token.NewKeeper(k.vault, map[string]token.Refresher{
 		"douyin":    douyin.NewRefresher(e.Douyin, e.HTTP, &douyin.Options{Now: e.Now}),
 		"youku":     youku.NewRefresher(e.Youku, e.HTTP, &youku.Options{Now: e.Now, Log: e.Log}),
 		"alivod":    alivod.NewRefresher(e.VOD, e.HTTP, &alivod.Options{Now: e.Now}),
 		"douyinweb": douyinweb.NewRefresher(e.Web, e.HTTP, &douyinweb.Options{Now: e.Now}),
-	}, &token.KeeperOptions{Now: e.Now, Log: e.Log})
-	w := workflow.New(workflow.Parts{
+	}, &token.KeeperOptions{Now: e.Now, Log: e.Log, Metric: metric(e.Log)})
+	k.w = workflow.New(workflow.Parts{
 		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
-		Targets: &openers{vault: vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, vod: e.VOD, web: e.Web, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
-		Renewer: renewer{keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
-		Lister: e.Lister, Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
+		Targets: &openers{vault: k.vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, vod: e.VOD, web: e.Web, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
+		Renewer: renewer{k.keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
+		Lister: e.Lister, Link: e.Link, Metric: metric(e.Log), Listed: listed(e, k.vault), Now: e.Now, Rand: e.Rand, Log: e.Log, Set: e.Steps, Progress: e.Progress,
 	})
-	app := &App{Workflow: w, Vault: vault, Functions: map[string]handler.Function{}}
-	apps := &apps{e: e, vault: vault}
-	app.Console = console.New(console.Parts{Workflow: w, Vault: vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place, Catalogue: apps.shown()})
-	for name, fn := range functions(w, app.Console, newCallbackParts(e, vault), apps) {
-		app.Functions[name] = handler.Wrap(name, fn, e.Log, e.Margin)
+	return k
+}
+
+// metric writes a function's metrics.
+func metric(log *slog.Logger) func(ctx context.Context, name, unit string, value float64, dims ...string) {
+	return func(ctx context.Context, name, unit string, value float64, dims ...string) {
+		handler.Metric(ctx, log, name, unit, value, dims...)
+	}
+}
+
+// wrapped gives the functions their edge.
+func (k *core) wrapped(all map[string]handler.Function) map[string]handler.Function {
+	out := map[string]handler.Function{}
+	for name, fn := range all {
+		out[name] = handler.Wrap(name, fn, k.e.Log, k.e.Margin)
+	}
+	return out
+}
+
+// New wires an App. It makes no remote call.
+func New(e Engines) *App {
+	k := newCore(e)
+	app := &App{Workflow: k.w, Vault: k.vault, Console: newConsole(k), Functions: k.wrapped(steps(k.w))}
+	for _, more := range []map[string]handler.Function{drops(k), hub(k, &apps{e: k.e, vault: k.vault}), desk(k, app.Console)} {
+		maps.Copy(app.Functions, k.wrapped(more))
 	}
 	return app
+}
+
+func newConsole(k *core) *console.Console {
+	e := k.e
+	p := console.Parts{Workflow: k.w, Vault: k.vault, Table: e.Table, Platforms: platforms(e, e.Loopback), Records: records(), HTTP: e.HTTP, Place: e.Place}
+	if e.Apps.Account != "" {
+		c, err := newCatalogue(e)
+		if err != nil {
+			e.Log.Error("there is no catalogue", "error", err.Error())
+		} else {
+			p.Catalogue = c
+		}
+	}
+	return console.New(p)
 }
 
 // renewer is the Keeper as the workflow wants it.
@@ -149,7 +192,8 @@ func (o *openers) OpenTarget(ctx context.Context, a upload.Account) (target.Targ
 		app := func(ctx context.Context) (token.AppKey, error) { return o.vault.App(ctx, "youku") }
 		return youku.New(o.youku, o.http, app, cred, &youku.Options{Now: o.now, Clock: o.clock, Log: o.log, Password: o.watchPassword}), t.Version, nil
 	}
-	return douyin.New(o.douyin, o.http, cred, &douyin.Options{Now: o.now}), t.Version, nil
+	app := func(ctx context.Context) (token.AppKey, error) { return o.vault.App(ctx, "douyin") }
+	return douyin.New(o.douyin, o.http, cred, &douyin.Options{Now: o.now, App: app}), t.Version, nil
 }
 
 // WatchPasswordPrefix begins the name under which a watch password of Youku is kept, beside the apps' keys: sealed, and

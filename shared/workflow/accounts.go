@@ -2,11 +2,9 @@ package workflow
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
-	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
 )
@@ -15,15 +13,9 @@ import (
 // thousand, and that is warning enough.
 const maxScheduled = 100
 
-// AnnounceAccount tells the outside that an account needs a person, now or soon. It is said before the sweep books it,
-// so it is delivered at least once, as everything that goes outside; n.ID tells repeats.
+// AnnounceAccount tells the outside, through the outbox and once for n.ID, that an account needs a person, now or soon.
 func (w *Workflow) AnnounceAccount(ctx context.Context, n token.Notice) error {
-	const op = "workflow.AnnounceAccount"
-	detail, err := json.Marshal(n)
-	if err != nil {
-		return fault.Wrap(op, err)
-	}
-	return fault.Wrap(op, w.Outside.Send(ctx, state.Outgoing{Type: n.Type, At: w.Now(), Detail: detail}))
+	return fault.Wrap("workflow.AnnounceAccount", w.Ledger.Announce(ctx, n.Type, n.ID, n))
 }
 
 // ScheduledAfter counts the uploads of an account that have something to do after a moment: those that wait for a date

@@ -52,6 +52,9 @@ func (w *Workflow) Callback(ctx context.Context, e callback.Event) (first bool, 
 		return false, err
 	}
 	w.Log.Info("callback", "platform", h.Platform, "type", h.Type, "upload", u.ID, "first", first)
+	if err := w.closeHanded(ctx, &u); err != nil {
+		return first, err
+	}
 	return first, w.wakeForEvent(ctx, &u)
 }
 
@@ -82,6 +85,7 @@ func (w *Workflow) hear(u *state.Upload, h state.Heard, by string) {
 	if by == byExtend && len(h.Remotes) > 0 {
 		return // of another video that was begun for this upload, and given up
 	}
+	hearHanded(u, h, by, w.Now())
 	if u.OpenIntent() && h.Platform == callback.Douyin && h.Type == "create_video" {
 		u.Intent.TellPosts(h.Remotes, by, w.Now())
 	}
@@ -148,9 +152,10 @@ const forWatch = "watch"
 func unasked(u *state.Upload) bool { return u.Status == upload.Processing && u.Events > u.Asked }
 
 // lostCallback logs a wait for a platform that sends callbacks which only the poll brought to its end.
-func (w *Workflow) lostCallback(u *state.Upload, t target.Target) {
+func (w *Workflow) lostCallback(ctx context.Context, u *state.Upload, t target.Target) {
 	if _, sends := t.(target.Namer); sends && u.Told == nil {
 		w.Log.Warn("lost callback", "upload", u.ID, "target", u.Account.Target(), "account", string(u.Account), "lost_callbacks", 1)
+		w.metric(ctx, "callbacks_lost", "Count", 1)
 	}
 }
 

@@ -32,6 +32,7 @@ type turn struct {
 	w       *Workflow
 	u       state.Upload
 	lease   *state.Lease
+	began   time.Time
 	ends    atomic.Int64 // end of the lease, unix nanoseconds
 	stopped atomic.Bool  // take no more parts
 	mu      sync.Mutex   // one renewal of the lease at a time: the timer and the flushes both renew
@@ -56,7 +57,7 @@ func (w *Workflow) Carry(ctx context.Context, in RangeStep) (RangeResult, error)
 	if err != nil {
 		return RangeResult{}, err
 	}
-	t := &turn{w: w, u: u, lease: lease}
+	t := &turn{w: w, u: u, lease: lease, began: w.Now()}
 	t.ends.Store(lease.Record.Until.UnixNano())
 	res, err := t.run(ctx)
 	return t.finish(ctx, res, err)
@@ -256,6 +257,9 @@ func (t *turn) finish(ctx context.Context, res transfer.Result, err error) (Rang
 	if err != nil {
 		f = w.faultOf("carry", err)
 		w.note(ctx, &t.u, "carry", fmt.Sprintf("range %d", t.lease.Range), err)
+	}
+	if d := w.Now().Sub(t.began); d > 0 && res.Sent > 0 {
+		w.metric(ctx, "range_bytes_per_second", "Bytes/Second", float64(res.Sent)/d.Seconds())
 	}
 	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

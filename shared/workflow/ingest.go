@@ -114,7 +114,14 @@ func (w *Workflow) apply(ctx context.Context, p state.Publication) (Ingested, er
 	if err != nil {
 		return w.problem(ctx, p, err)
 	}
-	return w.revise(ctx, p, m, from)
+	r, err := w.judged(ctx, p, route, m, from)
+	if errors.Is(err, source.ErrNotFound) && p.Revision == 0 && w.Now().Before(p.Created.Add(coverWait)) {
+		return w.waits(ctx, p, whyCover, w.Now().Add(w.Set.SidecarWait), state.FaultOf("ingest", err, w.Now()))
+	}
+	if err != nil {
+		return w.problem(ctx, p, err)
+	}
+	return w.revise(ctx, p, r)
 }
 
 func (w *Workflow) ensureOr(ctx context.Context, p state.Publication, err error) (Ingested, error) {
@@ -193,23 +200,40 @@ func (w *Workflow) merged(p state.Publication, route manifest.Route, side manife
 	return m, err
 }
 
-// revise makes m the next revision, unless it is what is in force, and starts or changes the uploads.
-func (w *Workflow) revise(ctx context.Context, p state.Publication, m manifest.Manifest, from string) (Ingested, error) {
-	hash := m.Hash()
-	same, err := w.inForce(ctx, p, hash)
-	if err != nil {
-		return Ingested{}, err
-	}
-	if !same {
-		if err := w.check(m); err != nil {
-			return w.problem(ctx, p, err)
+// judged makes a revision of m, unless it breaks a rule. What is in force already is not judged again: its time may have
+// passed, and its picture may be gone.
+func (w *Workflow) judged(ctx context.Context, p state.Publication, route manifest.Route, m manifest.Manifest, from string) (state.Revision, error) {
+	r := state.Revision{Manifest: m, Hash: m.Hash(), From: from}
+	var have state.Revision
+	var err error
+	if p.Revision > 0 {
+		if have, err = w.Ledger.Revision(ctx, p.ID, p.Revision); err != nil {
+			return r, err
 		}
 	}
-	ids := make([]string, len(m.To))
-	for i, a := range m.To {
-		ids[i] = upload.ID(p.ID, a, m.Again)
+	same := have.Number > 0 && have.Manifest.Hash() == r.Hash
+	r.Cover, err = w.pin(ctx, p, route, m)
+	switch {
+	case err != nil && same && isKind(err, fault.Invalid):
+		return have, nil
+	case err != nil:
+		return r, err
+	case r.Cover != nil: // the same words about another picture are another revision
+		r.Hash += "." + r.Cover.Picture.Ref
 	}
-	p, _, _, err = w.Ledger.AddRevision(ctx, p.ID, state.Revision{Manifest: m, Hash: hash, From: from}, ids)
+	if have.Number > 0 && have.Hash == r.Hash {
+		return have, nil
+	}
+	return r, w.check(ctx, p, have, r)
+}
+
+// revise makes r the next revision, unless it is what is in force, and starts or changes the uploads.
+func (w *Workflow) revise(ctx context.Context, p state.Publication, r state.Revision) (Ingested, error) {
+	ids := make([]string, len(r.Manifest.To))
+	for i, a := range r.Manifest.To {
+		ids[i] = upload.ID(p.ID, a, r.Manifest.Again)
+	}
+	p, _, _, err := w.Ledger.AddRevision(ctx, p.ID, r, ids)
 	if err == nil && p.Problem != nil { // mended back to what is in force
 		p, err = w.Ledger.UpdatePublication(ctx, p.ID, func(p *state.Publication) error { p.Problem = nil; return nil })
 	}
@@ -219,24 +243,19 @@ func (w *Workflow) revise(ctx context.Context, p state.Publication, m manifest.M
 	return w.ensure(ctx, p)
 }
 
-func (w *Workflow) inForce(ctx context.Context, p state.Publication, hash string) (bool, error) {
-	if p.Revision == 0 {
-		return false, nil
+// check is what a new manifest has to pass; the platform's own rules are its adapter's, before a byte is sent, but for the
+// forms of a cover. A span of publish_at counts from when the video came; a due time that is in force already may pass.
+func (w *Workflow) check(ctx context.Context, p state.Publication, have, r state.Revision) error {
+	m := r.Manifest
+	due := m.Due(p.Created)
+	m.PublishAt, m.PublishIn = nil, nil
+	if !due.IsZero() && (have.Number == 0 || !have.Manifest.Due(p.Created).Equal(due)) {
+		m.PublishAt = &due
 	}
-	r, err := w.Ledger.Revision(ctx, p.ID, p.Revision)
-	return r.Hash == hash, err
-}
-
-// check is what a new manifest has to pass; the platform's own rules are its adapter's, before a byte is sent.
-func (w *Workflow) check(m manifest.Manifest) error {
 	if err := m.Validate(w.Now()); err != nil {
 		return err
 	}
-	if m.Cover != nil {
-		// No target sets a cover yet. To ignore it would show another picture than its owner asked for.
-		return fault.InvalidField("workflow.check", "cover", "not supported yet", "covers are not supported yet; on Douyin a frame can be chosen with douyin.cover_tsp (seconds)")
-	}
-	return nil
+	return w.checkCover(ctx, r.Manifest, r.Cover)
 }
 
 // ensure makes every upload of the revision in force exist, brings older ones up to it, and starts what is due.
@@ -248,10 +267,8 @@ func (w *Workflow) ensure(ctx context.Context, p state.Publication) (Ingested, e
 	out := Ingested{Publication: p.ID}
 	wanted := map[string]bool{}
 	for _, a := range r.Manifest.To {
-		u := state.Upload{ID: upload.ID(p.ID, a, r.Manifest.Again), Publication: p.ID, Account: a, Again: r.Manifest.Again, Source: p.Source, Revision: r.Number}
-		if at := r.Manifest.PublishAt; at != nil {
-			u.PublishAt = *at
-		}
+		u := state.Upload{ID: upload.ID(p.ID, a, r.Manifest.Again), Publication: p.ID, Account: a, Again: r.Manifest.Again, Source: p.Source, Revision: r.Number,
+			PublishAt: r.Manifest.Due(p.Created)}
 		wanted[u.ID] = true
 		out.Uploads = append(out.Uploads, u.ID)
 		have, err := w.Ledger.CreateUpload(ctx, u)

@@ -39,7 +39,7 @@ func (w *Workflow) Look(ctx context.Context, in Step) (Result, error) {
 	}
 	inspector, ok := t.(target.Inspector)
 	if !ok {
-		return w.undecided(ctx, &u, state.Look{At: w.Now(), Error: "this platform cannot be asked"})
+		return w.unasked(ctx, &u, t)
 	}
 	at := w.Now() // an answer is as old as its question: one that was asked before settle_at denies nothing
 	found, err := w.inspect(ctx, &u, inspector)
@@ -48,6 +48,20 @@ func (w *Workflow) Look(ctx context.Context, in Step) (Result, error) {
 	}
 	found.Posts = w.toldPosts(ctx, &u, t, found.Posts)
 	return w.judge(ctx, &u, found, at)
+}
+
+// unasked decides for a platform that cannot be asked what became of an intent: a post that a callback named for this very
+// hand-over, and that the platform confirms, is ours; else there is nothing to do before settle_at, and a person decides then.
+func (w *Workflow) unasked(ctx context.Context, u *state.Upload, t target.Target) (Result, error) {
+	at := w.Now()
+	if posts := w.toldPosts(ctx, u, t, nil); len(posts) > 0 {
+		return w.judge(ctx, u, target.Finding{Posts: posts}, at)
+	}
+	r, err := w.undecided(ctx, u, state.Look{At: at, Error: "this platform cannot be asked"})
+	if err == nil && r.Next == "again" {
+		r.Wait = w.untilSettled(u)
+	}
+	return r, err
 }
 
 func (w *Workflow) inspect(ctx context.Context, u *state.Upload, i target.Inspector) (target.Finding, error) {
@@ -231,10 +245,10 @@ func (w *Workflow) Check(ctx context.Context, in Step) (Result, error) {
 	case err != nil:
 		return w.checkFault(ctx, &u, withToken(err, version))
 	case verdict.State == target.Live:
-		w.lostCallback(&u, t)
+		w.lostCallback(ctx, &u, t)
 		return w.live(ctx, &u, verdict)
 	case verdict.State == target.Blocked:
-		w.lostCallback(&u, t)
+		w.lostCallback(ctx, &u, t)
 		f := state.FaultOf("watch", &fault.Error{Kind: fault.Permanent, Op: "workflow.Check", Actor: fault.ActorOwner,
 			Action: "look at the post at the platform: mend it or appeal there",
 			Err:    fmt.Errorf("the platform blocked the post %s, or deleted it: %s", u.Post.ID, verdict.Reason)}, w.Now())
@@ -286,6 +300,9 @@ func (w *Workflow) pollLater(ctx context.Context, u *state.Upload) (Result, erro
 // login where the token is why.
 func (w *Workflow) checkFault(ctx context.Context, u *state.Upload, err error) (Result, error) {
 	switch {
+	case u.Handed != nil && (errors.Is(err, target.ErrCapability) || isKind(err, fault.Permanent)):
+		w.note(ctx, u, "watch", "the app may not ask about what a person published", err)
+		return w.live(ctx, u, target.Verdict{State: target.Live})
 	case isKind(err, fault.TokenExpired) && u.Counts.Renewals < maxRenewals:
 		return Result{Next: "open"}, w.stepFault(ctx, u, "watch", err)
 	case isKind(err, fault.TokenExpired), isKind(err, fault.CredentialsExpired):

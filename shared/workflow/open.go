@@ -37,6 +37,7 @@ const (
 	whySlot  = "slot"
 	whyQuota = "quota"
 	whyPause = "paused"
+	whyPace  = "pace"
 	whyBusy  = "behind another publish of the account"
 )
 
@@ -79,8 +80,12 @@ func (w *Workflow) decide(ctx context.Context, u *state.Upload) (Opened, error) 
 	if u.Public() {
 		return w.afterIntent(ctx, u)
 	}
-	if start := u.PublishAt.Add(-w.Set.Lead); !u.PublishAt.IsZero() && u.Asset == nil && w.Now().Before(start) {
-		return w.waitUntil(ctx, u, start, whyDue)
+	if u.Asset == nil {
+		if start, why, err := w.startOf(ctx, u); err != nil {
+			return Opened{}, err
+		} else if w.Now().Before(start) {
+			return w.waitUntil(ctx, u, start, why)
+		}
 	}
 	if scope, err := w.Ledger.Paused(ctx, u.Account); err != nil {
 		return Opened{}, err
@@ -113,29 +118,10 @@ func (w *Workflow) afterIntent(ctx context.Context, u *state.Upload) (Opened, er
 	return next("look", w.lookWait(u)), nil
 }
 
-// spent says whether this generation has used up its bounds.
+// spent says whether this generation has used up its bounds. One that only waits ends by waitUntil, in good time before it
+// has to act again; what is left of its life then is a reserve.
 func (w *Workflow) spent(u *state.Upload) bool {
-	return u.Counts.Passes > upload.MaxPasses || w.Now().Sub(u.GenAt) > w.Set.Life
-}
-
-// toPublish gives the transfer grant back and waits for the publish time, near or far.
-func (w *Workflow) toPublish(ctx context.Context, u *state.Upload) (Opened, error) {
-	changed, err := w.release(ctx, u)
-	if err != nil {
-		return Opened{}, err
-	}
-	*u = changed
-	at, why := u.PublishAt, whyDue
-	if u.NotBefore.After(at) {
-		if at, why = u.NotBefore, whyWait(u.Fault); u.Reason == whyBusy {
-			why = whyBusy
-		}
-	}
-	wait := at.Sub(w.Now())
-	if wait > w.Set.NearWait {
-		return w.waitUntil(ctx, u, at.Add(-w.Set.NearWait*2/3), why)
-	}
-	return next("publish", seconds(wait)), nil
+	return u.Counts.Passes > upload.MaxPasses || w.Now().Sub(u.GenAt) > w.Set.Life+w.Set.Life/12
 }
 
 // whyWait is the reason of a wait that f asked for. An end that the platform named is a due time like any other; without
@@ -177,14 +163,14 @@ func (w *Workflow) toComplete(ctx context.Context, u *state.Upload, received int
 	return next("complete", 0), nil
 }
 
-// waitUntil parks until t, or ends the generation when t is more than its life ahead: the sweep starts the next. What
-// may be public keeps its status: WAITING is for what nothing was sent of.
+// waitUntil parks until t, or ends the generation when t is beyond its life: the sweep starts the next, early enough to be
+// there at t. What may be public keeps its status: WAITING is for what nothing was sent of.
 func (w *Workflow) waitUntil(ctx context.Context, u *state.Upload, t time.Time, why string) (Opened, error) {
-	far := t.Sub(w.Now()) > w.Set.Life
+	far := t.After(u.GenAt.Add(w.Set.Life)) && t.Sub(w.Now()) > 5*w.Set.Sweep
 	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
 		u.NextAt = t
 		if far {
-			u.Due = t
+			u.Due = t.Add(-w.Set.Sweep)
 		}
 		if u.Public() {
 			return nil
@@ -206,6 +192,9 @@ func (w *Workflow) waitUntil(ctx context.Context, u *state.Upload, t time.Time, 
 // endBy ends the upload by what a fault of that kind means. While an intent is open only a person can end it: HELD.
 func (w *Workflow) endBy(ctx context.Context, u *state.Upload, f *state.Fault) (Opened, error) {
 	ev, reason := upload.EvFailed, "refused"
+	if f.Unable && !u.Public() {
+		return w.unable(ctx, u, f)
+	}
 	g := *f
 	switch {
 	case u.OpenIntent():

@@ -56,10 +56,12 @@ type permit struct {
 
 // ready looks at all that may forbid a publish now, and makes the permit without recording it.
 func (w *Workflow) ready(ctx context.Context, u *state.Upload) (*permit, string, error) {
-	now := w.Now()
-	if !u.Cancel.IsZero() || u.Asset == nil || u.CRC64 == "" || now.Before(u.PublishAt) || now.Before(u.NotBefore) ||
-		!u.Asset.Expires.IsZero() && !now.Before(u.Asset.Expires) {
+	if !u.Cancel.IsZero() || u.Asset == nil || u.CRC64 == "" || !u.Asset.Expires.IsZero() && !w.Now().Before(u.Asset.Expires) {
 		return nil, early, nil
+	}
+	at, ok, err := w.sendAt(ctx, u)
+	if err != nil || !ok {
+		return nil, early, ignoreSuperseded(err)
 	}
 	t, version, err := w.Targets.OpenTarget(ctx, u.Account)
 	if err != nil {
@@ -76,10 +78,17 @@ func (w *Workflow) ready(ctx context.Context, u *state.Upload) (*permit, string,
 	if err != nil {
 		return nil, "", err
 	}
+	if target.CoverDue(v, s) {
+		return nil, early, nil
+	}
 	id, err := w.newID()
 	if err != nil {
 		return nil, "", err
 	}
+	if !w.onTime(ctx, at) { // everything else is at hand
+		return nil, early, nil
+	}
+	now := w.Now()
 	window := w.Set.SendWindow
 	if d, ok := ctx.Deadline(); ok {
 		window = min(window, d.Sub(now)-5*time.Second)
@@ -160,7 +169,7 @@ func (w *Workflow) noPermit(ctx context.Context, u *state.Upload, err error) (Re
 		return Result{Next: refused}, err
 	case errors.Is(err, state.ErrBusyAccount):
 		return w.behind(ctx, u, min(fault.As(err).After, w.Set.RetryPark))
-	case errors.Is(err, state.ErrPaused), errors.Is(err, state.ErrRefused), isKind(err, fault.Retryable):
+	case errors.Is(err, state.ErrPaused), errors.Is(err, state.ErrPaced), errors.Is(err, state.ErrRefused), isKind(err, fault.Retryable):
 		return Result{Next: early}, nil
 	}
 	// The transaction's answer is lost, or an intent stands: the ledger is read again by Look.
@@ -239,6 +248,7 @@ func (w *Workflow) recordPost(ctx context.Context, u *state.Upload, post upload.
 	}
 	*u = changed
 	if changed.Post.ID != post.ID {
+		w.metric(ctx, "extra_posts", "Count", 1)
 		w.note(ctx, u, "publish", "ALARM: a late answer names a further post "+post.ID+" beside "+changed.Post.ID, nil)
 	} else {
 		w.note(ctx, u, "publish", "posted as "+post.ID, nil)
@@ -280,7 +290,10 @@ func (w *Workflow) publishFault(ctx context.Context, u *state.Upload, attempt in
 	*u = changed
 	switch {
 	case r.ends:
-		_, err := w.endBy(ctx, u, r.fault)
+		o, err := w.endBy(ctx, u, r.fault)
+		if err == nil && o.Next != "end" { // it waits for a hand-over
+			return Result{Next: early}, nil
+		}
 		return Result{Next: refused}, err
 	case r.fault.Is(fault.TokenExpired):
 		return Result{Next: renewIt}, nil
@@ -292,6 +305,7 @@ func (w *Workflow) publishFault(ctx context.Context, u *state.Upload, attempt in
 type refusal struct {
 	fault     *state.Fault
 	ends      bool
+	quota     bool // of the account: nothing more of it before notBefore
 	spent     bool // the asset serves no further create
 	notBefore time.Time
 	spentBy   string // the code that spoilt the asset, and how often in a row
@@ -320,7 +334,7 @@ func (w *Workflow) refusalOf(u *state.Upload, err error) refusal {
 			r.fault.Text = fmt.Sprintf("the platform refused the uploaded file %d times with the same code: %s", r.times, r.fault.Text)
 		}
 	}
-	if !r.ends && kind != fault.TokenExpired {
+	if r.quota = fe.Quota; !r.ends && kind != fault.TokenExpired {
 		r.notBefore = w.Now().Add(max(fe.After, w.Set.RetryPark))
 	}
 	return r
@@ -330,7 +344,9 @@ func (w *Workflow) refusalOf(u *state.Upload, err error) refusal {
 func (r refusal) apply(u *state.Upload) error {
 	u.Fault = r.fault
 	if !r.notBefore.IsZero() {
-		u.NotBefore = r.notBefore
+		if u.NotBefore = r.notBefore; r.quota && u.Intent != nil {
+			u.Intent.QuotaUntil = r.notBefore
+		}
 	}
 	if r.fault.Is(fault.TokenExpired) {
 		u.Renew = r.fault.Token

@@ -37,11 +37,15 @@ const (
 
 // clock is the one that everything under test reads.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	real bool // inside a bubble of synctest its own clock counts
 }
 
 func (c *clock) Now() time.Time {
+	if c.real {
+		return time.Now()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
@@ -96,6 +100,8 @@ type rig struct {
 	blind    bool     // looks see nothing
 	keys     []string // of the bucket, as far as they were put
 	starting error    // of Start
+	wrap     func(target.Target) target.Target
+	metrics  map[string]int
 }
 
 type options struct {
@@ -109,7 +115,7 @@ type options struct {
 // newRig has one route to mem/main, a platform of 100-byte parts that can be asked everything, and a clock of its own.
 func newRig(t *testing.T, change func(*options)) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: &clock{now: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)}, src: memsource.New(), log: &bytes.Buffer{}, version: 1, napMost: time.Hour}
+	r := &rig{t: t, clock: &clock{now: time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)}, src: memsource.New(), log: &bytes.Buffer{}, version: 1, napMost: time.Hour, metrics: map[string]int{}}
 	o := options{
 		mem: memtarget.Options{Limits: upload.Limits{MaxSize: 5000, OneRequest: 100, MinPart: 100, MinLastPart: 1, MaxPart: 100, WantPart: 100, MaxParts: 50, InFlight: 2},
 			Inspector: true, Checker: true, PartLister: true, Now: r.clock.Now},
@@ -137,6 +143,7 @@ func (r *rig) with(w io.Writer) *workflow.Workflow {
 	return workflow.New(workflow.Parts{
 		Ledger: r.ledger, Source: r.src, Targets: r, Renewer: r, Starter: r, Waker: r, Outside: r, Lister: r,
 		Routes: manifest.Routes{r.o.route}, Now: r.clock.Now, Rand: counter(), Log: slog.New(slog.NewTextHandler(w, nil)), Set: r.o.set,
+		Metric:    r.metric,
 		PartRetry: retry.Policy{Sleep: func(_ context.Context, d time.Duration) error { r.clock.add(d); return nil }},
 	})
 }
@@ -174,7 +181,20 @@ func (r *rig) OpenTarget(_ context.Context, a upload.Account) (target.Target, in
 	if r.o.names {
 		return named{r.mem.Target(a), r.mem.Target(a).(target.Inspector), r.mem.Target(a).(target.Checker), r.blind}, r.version, nil
 	}
+	if r.wrap != nil {
+		return r.wrap(r.mem.Target(a)), r.version, nil
+	}
 	return r.mem.Target(a), r.version, nil
+}
+
+// metric counts by name, and by name and dimensions.
+func (r *rig) metric(_ context.Context, name, _ string, _ float64, dims ...string) {
+	r.clock.mu.Lock()
+	defer r.clock.mu.Unlock()
+	r.metrics[name]++
+	if len(dims) > 0 {
+		r.metrics[name+" "+strings.Join(dims, "=")]++
+	}
 }
 
 // named is a platform that sends callbacks about its sessions' videos.

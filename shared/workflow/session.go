@@ -33,10 +33,7 @@ func (w *Workflow) prepare(ctx context.Context, u *state.Upload) (Opened, error)
 			Text: fmt.Sprintf("the platform lost the upload session or the uploaded file %d times", u.Reopened),
 		})
 	}
-	if u.Asset != nil {
-		return w.toPublish(ctx, u)
-	}
-	if !u.Live {
+	if u.Asset == nil && !u.Live {
 		if done, err := w.digest(ctx, u, t); err != nil {
 			return w.openFault(ctx, u, "open", err, version)
 		} else if !done {
@@ -46,19 +43,30 @@ func (w *Workflow) prepare(ctx context.Context, u *state.Upload) (Opened, error)
 			return w.openFault(ctx, u, "open", err, version)
 		}
 	}
+	if u.Live {
+		if o, done, err := w.sendCover(ctx, u, t, v, version); done || err != nil {
+			return o, err
+		}
+	}
+	if u.Asset != nil {
+		return w.toPublish(ctx, u)
+	}
 	return w.toCarry(ctx, u)
 }
 
 // dropStale forgets a session or an asset that is out of time, or that another manifest opened. The latter is nobody's
-// fault and is not counted.
+// fault and is not counted, nor is what ended while the upload waited for its time, a slot or a quota.
 func (w *Workflow) dropStale(ctx context.Context, u *state.Upload, t target.Target, v upload.Video) error {
-	now := w.Now()
+	now, counts := w.Now(), 1
+	if idle(u) {
+		counts = 0
+	}
 	switch {
 	case u.Live && u.InitHash != initHash(t, v):
 		return w.drop(ctx, u, "the manifest was changed in what the session was opened with", 0)
 	case u.Asset != nil:
 		if !u.Asset.Expires.IsZero() && !now.Before(u.Asset.Expires) {
-			return w.lose(ctx, u, "the uploaded file is out of time")
+			return w.drop(ctx, u, "the uploaded file is out of time", counts)
 		}
 	case u.Live:
 		s, err := w.Ledger.Session(ctx, u.ID, u.Session)
@@ -66,7 +74,7 @@ func (w *Workflow) dropStale(ctx context.Context, u *state.Upload, t target.Targ
 			return err
 		}
 		if !s.Expires.IsZero() && !now.Before(s.Expires) {
-			return w.lose(ctx, u, "the upload session is out of time")
+			return w.drop(ctx, u, "the upload session is out of time", counts)
 		}
 	}
 	return nil
@@ -112,7 +120,11 @@ func (w *Workflow) openSession(ctx context.Context, u *state.Upload, t target.Ta
 	if err != nil {
 		return err
 	}
-	v.ContentType, v.Duration, v.MD5 = m.ContentType, m.Duration, u.MD5
+	facts(&v, m)
+	v.MD5 = u.MD5
+	if err := w.linkCover(ctx, u, t, &v); err != nil {
+		return err
+	}
 	s, err := t.Init(ctx, v, plan)
 	if err != nil {
 		return err
@@ -148,6 +160,11 @@ func (w *Workflow) openSession(ctx context.Context, u *state.Upload, t target.Ta
 	}
 	*u = changed
 	w.note(ctx, u, "open", fmt.Sprintf("session %d opened: %d bytes in %d parts, %d ranges", n, plan.Size, plan.Parts, plan.Ranges), nil)
+	if a, ok := t.(target.Adviser); ok && n == 1 {
+		for _, line := range a.Advise(v) {
+			w.note(ctx, u, "open", line, nil)
+		}
+	}
 	return nil
 }
 
@@ -194,5 +211,6 @@ func (w *Workflow) preflight(ctx context.Context, u *state.Upload) (*state.Media
 	if err != nil {
 		return nil, err
 	}
-	return &state.Media{ContentType: probe.ContentType, Duration: probe.Duration, Checked: probe.Checked}, nil
+	return &state.Media{ContentType: probe.ContentType, Duration: probe.Duration, Checked: probe.Checked, Container: probe.Container, Codec: probe.Codec,
+		Width: probe.Width, Height: probe.Height, FrameRate: probe.FrameRate, IndexAtEnd: probe.IndexAtEnd, Why: probe.Why}, nil
 }

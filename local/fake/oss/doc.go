@@ -11,6 +11,7 @@
 //
 //	put_object get_object head_object delete_object list_objects             objects (ref. d.1)
 //	initiate upload_part complete abort list_parts list_uploads              multipart
+//	options                                                                  a browser's preflight, by Bucket.CORS
 //	unknown                                                                  anything else
 //
 // The account of a request, for faults and the log, is the owner of its access key (ram.Credential.Owner). Names that a

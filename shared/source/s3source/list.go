@@ -85,3 +85,21 @@ func (s *Signer) SignGet(ctx context.Context, key string, life time.Duration) (a
 	}
 	return r.URL, s.now().Add(life), nil
 }
+
+// Linker makes addresses of objects of any bucket, for whoever has to fetch one from outside. It is safe for concurrent
+// use.
+type Linker struct{ api PresignAPI }
+
+// NewLinker makes a Linker.
+func NewLinker(api PresignAPI) *Linker { return &Linker{api} }
+
+// Link makes the address of an object, of its version where one is named, answered with contentType, good for life. It is
+// a secret of a kind, and makes no request.
+func (l *Linker) Link(ctx context.Context, o source.Object, contentType string, life time.Duration) (string, error) {
+	in := &s3.GetObjectInput{Bucket: &o.Bucket, Key: &o.Key, VersionId: optional(o.VersionID), ResponseContentType: optional(contentType)}
+	r, err := l.api.PresignGetObject(ctx, in, func(p *s3.PresignOptions) { p.Expires = life })
+	if err != nil {
+		return "", classify(ctx, "s3source.Link", err)
+	}
+	return r.URL, nil
+}

@@ -48,7 +48,7 @@ func Run(t *testing.T, newTable NewTable) {
 			}
 		})
 	}
-	for _, group := range [][]rule{grantRules, parkRules, staleParkRules, publicationRules, indexRules} {
+	for _, group := range [][]rule{grantRules, parkRules, staleParkRules, publicationRules, indexRules, paceRules} {
 		for _, r := range group {
 			t.Run(r.name, func(t *testing.T) {
 				t.Parallel()

@@ -96,7 +96,7 @@ func memoryStore() *store { return &store{refs: 1, number: 1, w: newMemory()} }
 
 func (s *store) connect() (*conn, error) {
 	return dial("file:"+(&url.URL{Path: s.path}).EscapedPath(), fmt.Sprintf("PRAGMA busy_timeout=%d", s.busy.Milliseconds()),
-		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
+		"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON")
 }
 
 // prepare makes or checks the layout, and finishes the index changes that an opening under test left behind.

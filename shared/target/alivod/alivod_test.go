@@ -40,34 +40,43 @@ func TestWhatVODWouldRefuseIsInvalid(t *testing.T) {
 		change func(*upload.Video)
 		field  string
 	}{
-		"empty":                     {func(v *upload.Video) { v.Size = 0 }, "source.size"},
-		"too large":                 {func(v *upload.Video) { v.Size = 1 << 62 }, "source.size"},
-		"a picture":                 {func(v *upload.Video) { v.ContentType = "image/png" }, "source.content_type"},
-		"no extension":              {func(v *upload.Video) { v.FileName = "mp4" }, "source.file_name"},
-		"an unknown extension":      {func(v *upload.Video) { v.FileName = "a.exe" }, "source.file_name"},
-		"private":                   {func(v *upload.Video) { v.Private = true }, "private"},
-		"no title":                  {func(v *upload.Video) { v.Title = " " }, "title"},
-		"129 bytes of title":        {func(v *upload.Video) { v.Title = strings.Repeat("x", 129) }, "title"},
-		"43 characters of Chinese":  {func(v *upload.Video) { v.Title = strings.Repeat("字", 43) }, "title"},
-		"an emoji":                  {func(v *upload.Video) { v.Title = "hi 😀" }, "title"},
-		"an emoji of old":           {func(v *upload.Video) { v.Title = "ok ✅" }, "title"},
-		"a heart made emoji":        {func(v *upload.Video) { v.Description = "\u2764\ufe0f" }, "description"},
-		"a control character":       {func(v *upload.Video) { v.Title = "a\nb" }, "title"},
-		"not UTF-8":                 {func(v *upload.Video) { v.Title = "a\xff" }, "title"},
-		"1025 bytes of description": {func(v *upload.Video) { v.Description = strings.Repeat("x", 1025) }, "description"},
-		"17 tags":                   {func(v *upload.Video) { v.Tags = many }, "tags"},
-		"33 bytes of tag":           {func(v *upload.Video) { v.Tags = []string{"a", strings.Repeat("x", 33)} }, "tags[1]"},
-		"an emoji in a tag":         {func(v *upload.Video) { v.Tags = []string{"🎉"} }, "tags[0]"},
-		"a misspelt field":          {func(v *upload.Video) { v.Fields = []byte(`{"cateid":5}`) }, "alivod"},
-		"two objects":               {func(v *upload.Video) { v.Fields = []byte(`{}{}`) }, "alivod"},
-		"a list":                    {func(v *upload.Video) { v.Fields = []byte(`[]`) }, "alivod"},
-		"a negative category":       {func(v *upload.Video) { v.Fields = []byte(`{"cate_id":-1}`) }, "alivod.cate_id"},
-		"a group of another form":   {func(v *upload.Video) { v.Fields = []byte(`{"template_group_id":"a b"}`) }, "alivod.template_group_id"},
-		"a workflow of that":        {func(v *upload.Video) { v.Fields = []byte(`{"workflow_id":"&"}`) }, "alivod.workflow_id"},
-		"group and workflow":        {func(v *upload.Video) { v.Fields = []byte(`{"workflow_id":"a","template_group_id":"b"}`) }, "alivod.workflow_id"},
-		"a place of another form":   {func(v *upload.Video) { v.Fields = []byte(`{"storage_location":"http://x"}`) }, "alivod.storage_location"},
-		"a cover by http":           {func(v *upload.Video) { v.Fields = []byte(`{"cover_url":"http://x/a.jpg"}`) }, "alivod.cover_url"},
-		"a long id":                 {func(v *upload.Video) { v.Upload = strings.Repeat("u", 513) }, "upload"},
+		"empty":                      {func(v *upload.Video) { v.Size = 0 }, "source.size"},
+		"too large":                  {func(v *upload.Video) { v.Size = 1 << 62 }, "source.size"},
+		"a picture":                  {func(v *upload.Video) { v.ContentType = "image/png" }, "source.content_type"},
+		"no extension":               {func(v *upload.Video) { v.FileName = "mp4" }, "source.file_name"},
+		"an unknown extension":       {func(v *upload.Video) { v.FileName = "a.exe" }, "source.file_name"},
+		"private":                    {func(v *upload.Video) { v.Private = true }, "private"},
+		"no title":                   {func(v *upload.Video) { v.Title = " " }, "title"},
+		"129 bytes of title":         {func(v *upload.Video) { v.Title = strings.Repeat("x", 129) }, "title"},
+		"43 characters of Chinese":   {func(v *upload.Video) { v.Title = strings.Repeat("字", 43) }, "title"},
+		"an emoji":                   {func(v *upload.Video) { v.Title = "hi 😀" }, "title"},
+		"an emoji of old":            {func(v *upload.Video) { v.Title = "ok ✅" }, "title"},
+		"a heart made emoji":         {func(v *upload.Video) { v.Description = "\u2764\ufe0f" }, "description"},
+		"a control character":        {func(v *upload.Video) { v.Title = "a\nb" }, "title"},
+		"not UTF-8":                  {func(v *upload.Video) { v.Title = "a\xff" }, "title"},
+		"1025 bytes of description":  {func(v *upload.Video) { v.Description = strings.Repeat("x", 1025) }, "description"},
+		"17 tags":                    {func(v *upload.Video) { v.Tags = many }, "tags"},
+		"33 bytes of tag":            {func(v *upload.Video) { v.Tags = []string{"a", strings.Repeat("x", 33)} }, "tags[1]"},
+		"an emoji in a tag":          {func(v *upload.Video) { v.Tags = []string{"🎉"} }, "tags[0]"},
+		"a misspelt field":           {func(v *upload.Video) { v.Fields = []byte(`{"cateid":5}`) }, "alivod"},
+		"two objects":                {func(v *upload.Video) { v.Fields = []byte(`{}{}`) }, "alivod"},
+		"a list":                     {func(v *upload.Video) { v.Fields = []byte(`[]`) }, "alivod"},
+		"a negative category":        {func(v *upload.Video) { v.Fields = []byte(`{"cate_id":-1}`) }, "alivod.cate_id"},
+		"a group of another form":    {func(v *upload.Video) { v.Fields = []byte(`{"template_group_id":"a b"}`) }, "alivod.template_group_id"},
+		"a workflow of that":         {func(v *upload.Video) { v.Fields = []byte(`{"workflow_id":"&"}`) }, "alivod.workflow_id"},
+		"group and workflow":         {func(v *upload.Video) { v.Fields = []byte(`{"workflow_id":"a","template_group_id":"b"}`) }, "alivod.workflow_id"},
+		"a place of another form":    {func(v *upload.Video) { v.Fields = []byte(`{"storage_location":"http://x"}`) }, "alivod.storage_location"},
+		"a cover by http":            {func(v *upload.Video) { v.Fields = []byte(`{"cover_url":"http://x/a.jpg"}`) }, "alivod.cover_url"},
+		"a mention not closed":       {func(v *upload.Video) { v.Title = "@nick{" }, "title"},
+		"the same, in its own title": {func(v *upload.Video) { v.Fields = []byte(`{"title":"@nick{"}`) }, "alivod.title"},
+		"a moment as the cover":      {func(v *upload.Video) { at := 1.0; v.Cover = &upload.Cover{At: &at} }, "cover.at"},
+		"a WebP as the cover": {func(v *upload.Video) {
+			v.Cover = &upload.Cover{Picture: &upload.Picture{Size: 5, ContentType: "image/webp"}}
+		}, "cover.key"},
+		"two covers": {func(v *upload.Video) {
+			v.Cover, v.Fields = &upload.Cover{Picture: &upload.Picture{Key: "a.png"}}, []byte(`{"cover_url":"https://x/a.jpg"}`)
+		}, "alivod.cover_url"},
+		"a long id": {func(v *upload.Video) { v.Upload = strings.Repeat("u", 513) }, "upload"},
 	} {
 		v := testVideo()
 		c.change(&v)
@@ -275,3 +284,27 @@ func FuzzFields(f *testing.F) {
 }
 
 func b64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+func TestTextIsWhatAPersonReads(t *testing.T) {
+	v := testVideo()
+	v.Title, v.Description, v.Tags = `#音乐 with @nick{7} \#1`, "see #旅行 #"+strings.Repeat("长", 11), nil // the last is too long for a tag
+	m, err := testTarget(Config{}, nil).meta(v)
+	if err != nil || m.title != "#音乐 with @nick #1" || fmt.Sprint(m.tags) != "[音乐 旅行]" {
+		t.Errorf("%q, %q, %v", m.title, m.tags, err)
+	}
+	v.Tags = []string{"go"}
+	if m, err = testTarget(Config{}, nil).meta(v); err != nil || fmt.Sprint(m.tags) != "[go]" {
+		t.Errorf("%q, %v", m.tags, err)
+	}
+}
+
+func TestAdvice(t *testing.T) {
+	for _, c := range []struct {
+		name, container string
+		want            int
+	}{{"a.mp4", "mp4", 0}, {"a.MOV", "mov", 0}, {"a.mp4", "mov", 0}, {"a.mp4", "webm", 2}, {"a.mkv", "mkv", 1}, {"a.mp4", "", 0}, {"a.exe", "mp4", 0}} {
+		if got := testTarget(Config{}, nil).Advise(upload.Video{FileName: c.name, Container: c.container}); len(got) != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}

@@ -143,8 +143,8 @@ func (c Code) wait(now time.Time) time.Duration {
 	if !c.WaitDay {
 		return c.Wait
 	}
-	china := now.In(time.FixedZone("UTC+8", 8*3600))
-	midnight := time.Date(china.Year(), china.Month(), china.Day()+1, 0, 0, 0, 0, china.Location())
+	there := now.In(china())
+	midnight := time.Date(there.Year(), there.Month(), there.Day()+1, 0, 0, 0, 0, there.Location())
 	return midnight.Sub(now)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target"
@@ -84,3 +85,9 @@ func (t *Target) Advise(v upload.Video) []string {
 	}
 	return out
 }
+
+// Pace implements target.Pacer: 75 posts a day for each user and app (reference A.6, 2114007); that the day is China's is
+// unconfirmed.
+func (t *Target) Pace() target.Pace { return target.Pace{PerDay: postsPerDay, Zone: china()} }
+
+func china() *time.Location { return time.FixedZone("UTC+8", 8*3600) }

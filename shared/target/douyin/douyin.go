@@ -1,6 +1,7 @@
 // Package douyin publishes videos through Douyin's Open Platform (reference douyin, part A): upload in one request or in
-// parts, create, list, data, and the renewal of an account's tokens. Two generations of the API (legacy and v1) and two
-// ways to send the token (query and header) are settings.
+// parts, covers, create, list, data, and the renewal of an account's tokens; and where an app may not publish, a link with
+// which a person does (handover.go). Two generations of the API (legacy and v1) and two ways to send the token (query and
+// header) are settings.
 //
 // It knows one platform's wire format, limits and error codes. It does not know other platforms, where tokens are kept,
 // retries, or AWS. It needs a client that follows no redirect, replays nothing and bounds its waits (shared/transport);
@@ -9,7 +10,8 @@
 //
 // What the reference marks unconfirmed and this package builds on: a session and an unused video_id live 2 hours; a
 // parameter error on a part or on complete means that the session is gone; the same part may be sent again; parts may
-// arrive in any order; characters of the text are Unicode code points.
+// arrive in any order; characters of the text are Unicode code points; image upload takes a field "image" and answers
+// data.image.image_id.
 package douyin
 
 import (
@@ -59,6 +61,7 @@ const (
 	maxText       = 1000
 	maxDuration   = 15 * time.Minute
 	sessionLife   = 2 * time.Hour
+	postsPerDay   = 75
 	listPage      = 10
 	listPages     = 20
 	maxAnswer     = 1 * mib
@@ -192,6 +195,7 @@ var (
 	_ target.CoverFormer = (*Target)(nil)
 	_ target.Coverer     = (*Target)(nil)
 	_ target.Handoverer  = (*Target)(nil)
+	_ target.Pacer       = (*Target)(nil)
 	_ token.Refresher    = (*Refresher)(nil)
 )
 

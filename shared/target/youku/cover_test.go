@@ -20,7 +20,10 @@ func TestTextIsWhatAPersonReads(t *testing.T) {
 	}{
 		{"topics and mentions", func(v *upload.Video) { v.Title = `#音乐 with @nick{youku:7} \#1`; v.Description = "see #旅行\n" }, "#音乐 with @nick #1", "see #旅行", []string{"go", "视频"}},
 		{"topics where there are no tags", func(v *upload.Video) { v.Tags, v.Title, v.Description = nil, "#音乐 a", "#旅行 #音乐 #x" }, "#音乐 a", "#旅行 #音乐 #x", []string{"音乐", "旅行"}},
-		{"Youku's own words", func(v *upload.Video) { v.Title = "@no{x"; v.Fields = []byte(`{"title":"#自己 @n{1}","tags":["one"]}`) }, "#自己 @n", "What it is", []string{"one"}},
+		{"Youku's own words", func(v *upload.Video) {
+			v.Title = "@no{x"
+			v.Fields = []byte(`{"title":"#自己 @n{1}","tags":["one"]}`)
+		}, "#自己 @n", "What it is", []string{"one"}},
 	} {
 		v := testVideo()
 		c.change(&v)

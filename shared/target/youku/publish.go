@@ -19,7 +19,7 @@ const codeNoVideo = 120020001
 // Publish is commit: one request, over a connection of its own. An error has EffectNone only for a code whose row says
 // so, or when no byte was written; everything else leaves the outcome open, which Inspect can tell. What is published
 // was all said at create: v is not sent again.
-func (t *Target) Publish(ctx context.Context, _ upload.Video, s upload.Session, a upload.Asset) (upload.Post, error) {
+func (t *Target) Publish(ctx context.Context, v upload.Video, s upload.Session, a upload.Asset) (upload.Post, error) {
 	const op = "youku.Publish"
 	if err := begin(ctx, op, t.bad); err != nil {
 		return upload.Post{}, err
@@ -30,6 +30,9 @@ func (t *Target) Publish(ctx context.Context, _ upload.Video, s upload.Session, 
 	}
 	if a.ID != p.VideoID {
 		return upload.Post{}, fault.InvalidField(op, "asset", "the session's own", "the asset is of another session")
+	}
+	if target.CoverDue(v, s) { // only a new session can send another (InitHash)
+		return upload.Post{}, target.CoverDueFault(op)
 	}
 	ans, err := t.call(ctx, request{step: StepCommit, op: op, method: http.MethodPost, path: pathCommit, fresh: true, secrets: p.secrets(),
 		params: url.Values{"upload_token": {p.UploadToken}}})
