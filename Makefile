@@ -5,6 +5,7 @@
 # make check    formatting and vet
 # make sam-local     every file of events/ through sam local invoke; needs Docker. ONLY=ingest for one function
 # make fuzz     each fuzz test for FUZZTIME
+# make e2e      a browser client that is not ours against the AppServer; see e2e/run.sh for what it needs
 # make conformance   against engines that we did not write; see conformance/run.sh for what it needs
 
 GO        ?= go
@@ -15,7 +16,7 @@ LIMIT     := 16777216
 FUZZTIME  ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test run conformance sam-local check fuzz clean
+.PHONY: e2e help build test run conformance sam-local check fuzz clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -48,6 +49,9 @@ run:
 
 conformance:
 	bash conformance/run.sh
+
+e2e:
+	bash e2e/run.sh
 
 # What sam runs is AWS's own image of the runtime, in Docker, with nothing behind it: a function that asks for its table
 # fails, in the form that the machine knows. What is tried is that each starts, decodes its event and answers.

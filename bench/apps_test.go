@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,14 +58,8 @@ func TestThousandClientsOfTheApps(t *testing.T) {
 	if got.Published == 0 || got.Lost > 0 || got.Doubled > 0 {
 		t.Errorf("of %d videos published, %d are not in their user's list and %d are there twice", got.Published, got.Lost, got.Doubled)
 	}
-	paths := watch.byPath(got.Began, got.Ended)
-	for _, want := range []string{"/user/login", "/vod/getRecommendVideoList", "/vod/getVideoUploadAuth", "/vod/videoPublish", "/music/getRecommendMusic"} {
-		if len(paths[want]) == 0 && want != "/user/login" {
-			t.Errorf("no call of %s was seen", want)
-		}
-	}
 	if *measure {
-		tellApps(t, in, got, paths)
+		tellApps(t, in, got, watch.byPath(got.Began, got.Ended))
 		told := 0
 		for _, cs := range watch.byPath(time.Time{}, time.Now()) {
 			told += len(cs)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
 	"testing"
 	"time"
@@ -32,11 +31,11 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 		if want := stateOf(t, depot, got.Upload); want.In != size || got.Sent != size {
 			t.Errorf("%d bytes were sent and %d came, of %d", got.Sent, want.In, size)
 		}
-		kept := got.Peak < 64<<20
-		if !kept {
-			t.Errorf("parts of %s: %s resident, 64 MiB are promised", mib(part), mib(got.Peak))
-		}
-		if *measure {
+		if *measure { // the race detector takes memory of its own
+			kept := got.Peak < 64<<20
+			if !kept {
+				t.Errorf("parts of %s: %s resident, 64 MiB are promised", mib(part), mib(got.Peak))
+			}
 			tell(t, Row{3, fmt.Sprintf("most memory resident of a process that carries %s in parts of %s, 8 in flight", mib(size), mib(part)), "< 64 MiB", mib(got.Peak), Judge(kept)})
 		}
 	}
@@ -59,7 +58,7 @@ func TestBytesSentOnce(t *testing.T) {
 		most  int64
 	}{
 		{"nothing fails", false, false, 0},
-		{"killed half way", false, true, flight + unsaved + flight}, // those that finished while the receipts before them were saved
+		{"killed half way", false, true, flight + unsaved},
 		{"killed half way, the platform lists its parts", true, true, flight},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -116,15 +115,18 @@ func killedHalfWay(t *testing.T, j job) string {
 	}
 	j.Upload = id
 	c := spawn(t, "carry", j)
-	for stateOf(t, j.Depot, id).In < j.Size/2 {
-		if c.cmd.Process.Signal(nil) == os.ErrProcessDone {
-			t.Fatal("it ended by itself: ", c.err.String())
+	ended := make(chan error, 1)
+	go func() { ended <- c.cmd.Wait() }()
+	for tick := time.NewTicker(5 * time.Millisecond); stateOf(t, j.Depot, id).In < j.Size/2; {
+		select {
+		case err := <-ended:
+			t.Fatal("it ended by itself: ", err, c.err.String())
+		case <-tick.C:
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	if err := c.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = c.cmd.Wait() // killed
+	<-ended
 	return id
 }

@@ -182,6 +182,10 @@ func rehearse(ctx context.Context, v *video, a console.CheckedAccount) (dryPlan,
 	if err != nil {
 		return out, err
 	}
+	if a.Video.Cover != nil && a.Video.Cover.Picture != nil {
+		a.Video.Cover = nil // the picture is not rehearsed: it is in the bucket, not here
+		out.Note = strings.TrimSpace(out.Note + " the cover picture is not part of this rehearsal")
+	}
 	p.at("publish")
 	if _, err := t.Publish(ctx, a.Video, s, asset); err != nil {
 		return out, err

@@ -22,6 +22,8 @@ type Doubles struct {
 	// TaskTimedOut; any other is InternalServiceError.
 	Start func(name string, input []byte) (arn string, err error)
 	Wake  func(token, output string) error
+	// Region and AccessKey are what requests must be signed for and with; default those of this package.
+	Region, AccessKey string
 
 	mu     sync.Mutex
 	master cipher.AEAD
@@ -42,7 +44,7 @@ func NewDoubles() (*Doubles, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Doubles{}
+	d := &Doubles{Region: Region, AccessKey: AccessKey}
 	d.master, err = cipher.NewGCM(block)
 	return d, err
 }
@@ -82,7 +84,7 @@ func (d *Doubles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	c, ok := d.calls()[target]
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	scope := "/" + Region + "/" + c.service + "/aws4_request"
+	scope := "/" + d.Region + "/" + c.service + "/aws4_request"
 	switch auth := r.Header.Get("Authorization"); {
 	case err != nil:
 		return
@@ -92,7 +94,7 @@ func (d *Doubles) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodPost || r.URL.Path != "/" || r.Header.Get("Content-Type") != c.protocol:
 		d.refuse(w, target, "SerializationException", "not its protocol")
 		return
-	case !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential="+AccessKey+"/") || !strings.Contains(auth, scope):
+	case !strings.HasPrefix(auth, "AWS4-HMAC-SHA256 Credential="+d.AccessKey+"/") || !strings.Contains(auth, scope):
 		d.refuse(w, target, "IncompleteSignatureException", "signed for something else")
 		return
 	}

@@ -55,6 +55,8 @@ type Places struct {
 	Inbox   string
 	// Parameters replace those of the template.
 	Parameters map[string]string
+	// More is added last.
+	More map[string]string
 }
 
 // Environment gives a function's variables as the template says, and those by which the SDK finds the services.
@@ -83,6 +85,7 @@ func Environment(tpl *template.Template, function string, p Places) (map[string]
 		// Nothing of the machine's own settings.
 		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 	})
+	maps.Copy(env, p.More)
 	return env, nil
 }
 

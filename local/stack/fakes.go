@@ -73,7 +73,7 @@ func (s *Stack) fakeAliyun(run context.Context, o Options) error {
 		return fakevod.Object{Size: i.Size, SHA256: i.SHA256, CRC64: i.CRC64, Modified: i.Modified}
 	}
 	if s.OSS, err = fakeoss.New(fakeoss.Options{
-		Dir: s.fakeDir("oss"), Credentials: keys, ControlKey: s.Identity.Key, Buckets: []fakeoss.Bucket{{Name: youkuBucket}, {Name: fakevod.DefaultBucket}},
+		Dir: s.fakeDir("oss"), Credentials: keys, ControlKey: s.Identity.Key, Buckets: []fakeoss.Bucket{{Name: youkuBucket}, {Name: fakevod.DefaultBucket, CORS: []fakeoss.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET", "PUT", "POST", "DELETE", "HEAD"}, Headers: []string{"*"}, Expose: []string{"ETag", "x-oss-request-id", "x-oss-hash-crc64ecma"}}}}},
 		Created: func(i fakeoss.Info) { s.VOD.ObjectStored(i.Bucket, i.Key, seen(i)) },
 	}); err != nil {
 		return err

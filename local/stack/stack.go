@@ -231,7 +231,7 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 		e.Douyin, e.Youku, e.VOD, e.Web = set.Douyin, set.Youku, set.VOD, set.Web
 		e.Apps.Settings, e.Apps.Account, e.Apps.Users = set.Apps.wire().Settings, set.Apps.Account, set.Apps.wire().Users
 		e.HTTP = transport.New(transport.Options{Hosts: wire.PlatformHosts("open.douyin.com"), MaxResponse: 4 << 20, Log: o.Log})
-		return nil
+		return e.Steps.Check(map[string]time.Duration{"youku": e.Youku.Denies()})
 	}
 	addr, err := s.fakes(run, o)
 	if err != nil {

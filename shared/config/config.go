@@ -71,6 +71,7 @@ type AppServer struct {
 	RoleARN           string         // STS_ROLE_ARN, optional: of getSts
 	TranscodeTemplate string         // TRANSCODE_TEMPLATE, optional: template group of VOD
 	CatalogueBucket   string         // CATALOGUE_BUCKET: where music, stickers and fonts lie
+	AllowOrigin       string         // ALLOW_ORIGIN, optional: the one site, or *, whose pages may call the API
 }
 
 // Waits are how long the looks and polls wait. Zero = the defaults of package workflow.
@@ -105,11 +106,11 @@ func needs() map[string][]string {
 		"uploadpart":   slices.Concat(base, targets, []string{"KMS_KEY_ID"}),
 		"finalize":     slices.Concat(base, pools, targets, videos[1:], waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
-		"refreshtoken": slices.Concat(base, pools, targets, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "EVENT_BUS_NAME", "ROUTES"}),
+		"refreshtoken": slices.Concat(base, pools, targets, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES"}),
 		"console":      slices.Concat(base, pools, targets, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "API_URL", "VOD_ACCOUNT"}),
 		"reconcile":    slices.Concat(base, pools, douyin, videos, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
 		"appserver": slices.Concat(base, videos, []string{"KMS_KEY_ID", "OPEN_SIGNUP", "DEMO_ENDPOINTS", "GUEST_UPLOAD",
-			"STS_ROLE_ARN", "CATALOGUE_BUCKET"}),
+			"STS_ROLE_ARN", "CATALOGUE_BUCKET", "ALLOW_ORIGIN"}),
 	}
 }
 

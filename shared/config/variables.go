@@ -14,6 +14,7 @@ import (
 )
 
 var (
+	originForm = regexp.MustCompile(`^(\*|https://[a-z0-9.-]+(:[0-9]{1,5})?)$`)
 	machineARN = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}$`)
 	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	tableName  = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
@@ -47,6 +48,7 @@ func variables() map[string]variable {
 		must("STARTS_FROM", startsFrom),
 		must("SETTLE_LAG", span(time.Second, 7*24*time.Hour, func(c *Config) *time.Duration { return &c.Waits.SettleLag })),
 		may("DOUYIN_BASE_URL", "https://open.douyin.com", host(func(c *Config) *string { return &c.Douyin.BaseURL })),
+		may("ALLOW_ORIGIN", "", pattern(originForm, "* or one origin such as https://app.example.com", func(c *Config) *string { return &c.AppServer.AllowOrigin })),
 		may("API_URL", "", host(func(c *Config) *string { return &c.APIURL })),
 		must("DOUYIN_GENERATION", word(func(c *Config) *string { return &c.Douyin.Generation }, "legacy", "v1")),
 		must("DOUYIN_AUTH", word(func(c *Config) *string { return &c.Douyin.Auth }, "header", "query")),

@@ -38,7 +38,8 @@ func forms() map[string]form {
 		"refreshtoken/login-page.json":          request,
 		"vodcallback/file-upload-complete.json": request, "vodcallback/transcode-complete-forwarded.json": request, "vodcallback/douyin-verify.json": request,
 		"vodcallback/fc-file-upload-complete.json": aws[handler.FCHTTPRequest](),
-		"reconcile/execution-failed.json":          aws[handler.EventBridge[handler.ExecutionStatus]](),
+		"ingest/fc-object-created.json":            aws[map[string]any](), "reconcile/books.json": ours[handler.JobIn](),
+		"reconcile/execution-failed.json": aws[handler.EventBridge[handler.ExecutionStatus]](),
 	}
 }
 

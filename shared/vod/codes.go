@@ -37,13 +37,14 @@ const (
 	StepList         Step = "GetVideoList"
 	StepSetCallback  Step = "SetMessageCallback"
 	StepGetCallback  Step = "GetMessageCallback"
+	StepDropCallback Step = "DeleteMessageCallback"
 	StepAssumeRole   Step = "AssumeRole"
 )
 
 // Steps lists every call. The slice is the caller's.
 func Steps() []Step {
 	return []Step{StepCreateVideo, StepRefreshVideo, StepCreateImage, StepVideoInfo, StepPlayInfo, StepPlayAuth, StepUpdate, StepDelete, StepSnapshot,
-		StepAudit, StepAuditJob, StepTranscode, StepList, StepSetCallback, StepGetCallback, StepAssumeRole}
+		StepAudit, StepAuditJob, StepTranscode, StepList, StepSetCallback, StepGetCallback, StepDropCallback, StepAssumeRole}
 }
 
 // harmless tells whether repeating a step whose outcome is open does no harm. A second create leaves an orphan, a second

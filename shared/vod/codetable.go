@@ -94,7 +94,7 @@ func table() []Code {
 		row(404, "InvalidVideo.NoneStream", retry, "the video has no stream to play (yet)", "视频没有可播放的流", at(StepPlayAuth, StepPlayInfo), is(ErrNotPlayable), advice("It is asked again when the platform has processed the video."), func(c *Code) { c.Wait = 30 * time.Second }),
 		row(404, "InvalidMedia.NotFound", permanent, "the media file does not exist", "媒资不存在", at(StepAudit), is(ErrNotFound), never(owner, video)),
 		row(404, "InvalidJob.NotFound", permanent, "the job does not exist", "任务不存在", at(StepAuditJob), is(ErrNotFound), never(fault.ActorUs, "Nothing: what named this job is not believed.")),
-		row(404, "InvalidMessageCallback.NotFound", permanent, "no message callback is set", "未设置事件通知", at(StepGetCallback), is(ErrNotFound), never(operator, "Set the address of callbacks in VOD's console, or by vodlift.")),
+		row(404, "InvalidMessageCallback.NotFound", permanent, "no message callback is set", "未设置事件通知", at(StepGetCallback, StepDropCallback), is(ErrNotFound), never(operator, "Set the address of callbacks in VOD's console, or by vodlift.")),
 
 		row(500, "InternalError", retry, "the platform failed inside", "服务内部错误"),
 		row(503, "ServiceUnAvailable", retry, "the platform is not available", "服务不可用"),

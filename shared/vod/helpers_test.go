@@ -141,6 +141,7 @@ func everyCall(ctx context.Context, c *Client) map[Step]error {
 	_, out[StepList] = c.List(ctx, Query{Status: []string{StatusNormal, StatusBlocked}, From: testNow.Add(-time.Hour), To: testNow, Page: 2, Size: 100})
 	out[StepSetCallback] = c.SetCallback(ctx, Callback{URL: "https://hooks.example/cb", Events: []string{"ALL"}, Signed: true, Key: "SECRETkey9"})
 	_, out[StepGetCallback] = c.GetCallback(ctx, "")
+	out[StepDropCallback] = c.DeleteCallback(ctx, "")
 	_, out[StepAssumeRole] = c.AssumeRole(ctx, "acs:ram::1:role/up", "vodlift", "", 3600)
 	return out
 }
@@ -156,15 +157,16 @@ func fine(w http.ResponseWriter, q url.Values) {
 			"Duration":12.5,"CreationTime":"2026-11-20T09:00:00Z","ModificationTime":"2026-11-20 18:00:00","Snapshots":{"Snapshot":["s1","s2"]},"StorageLocation":"l","TemplateGroupId":"tg","UserData":"{\"Extend\":\"u1\"}"}}`,
 		StepPlayInfo: `{"RequestId":"R","VideoBase":{"VideoId":"v1","Title":"T","Status":"Normal","Duration":"12.5","CoverURL":"c","CreationTime":"2026-11-20T09:00:00Z"},
 			"PlayInfoList":{"PlayInfo":[{"PlayURL":"https://play.example/a.m3u8?auth_key=SECRET-SIG","Format":"m3u8","Definition":"SD","Width":640,"Height":"360","Size":99,"Duration":"12.5","Status":"Normal","JobId":"j"}]}}`,
-		StepPlayAuth:    `{"RequestId":"R","PlayAuth":"SECRET-AUTH","VideoMeta":{"VideoId":"v1","Title":"T","Status":"Normal","Duration":12.5,"CoverURL":"c"}}`,
-		StepDelete:      `{"RequestId":"R","ForbiddenVideoIds":["v2"],"NonExistVideoIds":[]}`,
-		StepSnapshot:    `{"RequestId":"R","SnapshotJob":{"JobId":"j1"}}`,
-		StepAudit:       `{"RequestId":"R","JobId":"j1","MediaId":"v1"}`,
-		StepAuditJob:    `{"RequestId":"R","MediaAuditJob":{"JobId":"j1","MediaId":"v1","Status":"success","Data":"{\"Suggestion\":\"review\",\"Label\":\"porn\"}"}}`,
-		StepTranscode:   `{"RequestId":"R","TranscodeJobs":{"TranscodeJob":[{"JobId":"j1"},{"JobId":"j2"}]}}`,
-		StepList:        `{"RequestId":"R","Total":101,"VideoList":{"Video":[{"VideoId":"v1","Status":"Normal"},{"VideoId":"v2","Status":"Blocked","Size":"5"}]}}`,
-		StepGetCallback: `{"RequestId":"R","MessageCallback":{"CallbackType":"HTTP","CallbackURL":"https://hooks.example/cb","EventTypeList":"FileUploadComplete,StreamTranscodeComplete","AuthSwitch":"on","AuthKey":"SECRETkey9","AppId":"app-1000000"}}`,
-		StepAssumeRole:  `{"RequestId":"R","Credentials":{"AccessKeyId":"STS.x","AccessKeySecret":"SECRET-S","SecurityToken":"SECRET-T","Expiration":"2026-11-20T11:00:00Z"},"AssumedRoleUser":{"Arn":"a"}}`,
+		StepPlayAuth:     `{"RequestId":"R","PlayAuth":"SECRET-AUTH","VideoMeta":{"VideoId":"v1","Title":"T","Status":"Normal","Duration":12.5,"CoverURL":"c"}}`,
+		StepDelete:       `{"RequestId":"R","ForbiddenVideoIds":["v2"],"NonExistVideoIds":[]}`,
+		StepSnapshot:     `{"RequestId":"R","SnapshotJob":{"JobId":"j1"}}`,
+		StepAudit:        `{"RequestId":"R","JobId":"j1","MediaId":"v1"}`,
+		StepAuditJob:     `{"RequestId":"R","MediaAuditJob":{"JobId":"j1","MediaId":"v1","Status":"success","Data":"{\"Suggestion\":\"review\",\"Label\":\"porn\"}"}}`,
+		StepTranscode:    `{"RequestId":"R","TranscodeJobs":{"TranscodeJob":[{"JobId":"j1"},{"JobId":"j2"}]}}`,
+		StepList:         `{"RequestId":"R","Total":101,"VideoList":{"Video":[{"VideoId":"v1","Status":"Normal"},{"VideoId":"v2","Status":"Blocked","Size":"5"}]}}`,
+		StepDropCallback: `{"RequestId":"R"}`,
+		StepGetCallback:  `{"RequestId":"R","MessageCallback":{"CallbackType":"HTTP","CallbackURL":"https://hooks.example/cb","EventTypeList":"FileUploadComplete,StreamTranscodeComplete","AuthSwitch":"on","AuthKey":"SECRETkey9","AppId":"app-1000000"}}`,
+		StepAssumeRole:   `{"RequestId":"R","Credentials":{"AccessKeyId":"STS.x","AccessKeySecret":"SECRET-S","SecurityToken":"SECRET-T","Expiration":"2026-11-20T11:00:00Z"},"AssumedRoleUser":{"Arn":"a"}}`,
 	}[Step(q.Get("Action"))]
 	if body == "" {
 		body = `{"RequestId":"R"}`

@@ -167,3 +167,8 @@ func (c *Client) GetCallback(ctx context.Context, appID string) (Callback, error
 	k := a.Callback
 	return Callback{URL: string(k.URL), Events: split(k.Events), Signed: k.Switch == "on", Key: string(k.Key), AppID: string(k.AppID)}, nil
 }
+
+// DeleteCallback implements API.
+func (c *Client) DeleteCallback(ctx context.Context, appID string) error {
+	return c.do(ctx, StepDropCallback, params{"AppId": c.app(appID)}, &struct{}{})
+}

@@ -39,6 +39,7 @@ type API interface {
 	List(ctx context.Context, q Query) (Listing, error) // GetVideoList; nothing found is an empty listing
 	SetCallback(ctx context.Context, c Callback) error
 	GetCallback(ctx context.Context, appID string) (Callback, error)
+	DeleteCallback(ctx context.Context, appID string) error // ErrNotFound in the chain: there is none
 }
 
 // Roles is STS: a session of a role.

@@ -125,10 +125,14 @@ func awsEngines(name string) (config.Config, Engines, error) {
 			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
 	}
+	if err := e.Steps.Check(map[string]time.Duration{"youku": e.Youku.Denies()}); err != nil {
+		return c, e, err
+	}
 	if c.AppServer.Account != "" {
 		e.Apps = Apps{Account: c.AppServer.Account, Settings: appserver.Settings{Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate}}}
 	}
-	return c, e, nil
+	e, err = near(e, os.LookupEnv)
+	return c, e, err
 }
 
 // awsApps adds what only functions beside the machine need.
@@ -140,7 +144,7 @@ func awsApps(c config.Config, e *Engines) {
 	e.Place = awsPlace(c, cfg.Region)
 	e.Apps = Apps{
 		Settings: appserver.Settings{
-			DemoEndpoints: c.AppServer.DemoEndpoints, GuestUpload: c.AppServer.GuestUpload, RoleARN: c.AppServer.RoleARN,
+			DemoEndpoints: c.AppServer.DemoEndpoints, GuestUpload: c.AppServer.GuestUpload, RoleARN: c.AppServer.RoleARN, AllowOrigin: c.AppServer.AllowOrigin,
 			Videos: videos.Settings{Review: c.AppServer.Review, TemplateGroup: c.AppServer.TranscodeTemplate},
 		},
 		Account: c.AppServer.Account, Users: users.Settings{OpenSignup: c.AppServer.OpenSignup},

@@ -17,7 +17,7 @@ func near(e Engines, lookup func(string) (string, bool)) (Engines, error) {
 	if !ok {
 		return e, nil
 	}
-	fields := map[string]any{"Douyin": &e.Douyin, "Youku": &e.Youku, "Ledger": &e.Ledger, "Steps": &e.Steps}
+	fields := map[string]any{"Douyin": &e.Douyin, "Youku": &e.Youku, "VOD": &e.VOD, "Web": &e.Web, "Ledger": &e.Ledger, "Steps": &e.Steps}
 	var given map[string]json.RawMessage
 	err := json.Unmarshal([]byte(settings), &given)
 	for name, value := range given {

@@ -236,3 +236,62 @@ func TestCancellingWhatWaitsForItsTimeIsFinal(t *testing.T) {
 		})
 	}
 }
+
+// TestAPublishThatComesALittleEarlyWaitsForItsMoment: going round by Open would cost more than it waits.
+func TestAPublishThatComesALittleEarlyWaitsForItsMoment(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		early time.Duration
+		want  string
+		calls int
+	}{
+		"in time":                {0, "posted", 1},
+		"a moment":               {time.Millisecond, "posted", 1},
+		"two seconds":            {2 * time.Second, "posted", 1},
+		"more, so it was moved":  {2*time.Second + time.Millisecond, "early", 0},
+		"an hour, for the pause": {time.Hour, "early", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			id := r.toPublish()
+			at := r.clock.Now().Add(c.early)
+			r.change(id, func(u *state.Upload) { u.PublishAt = at })
+			if got := r.publish(id); got != c.want || r.mem.Calls(memtarget.Publish) != c.calls {
+				t.Errorf("got %q and %d calls", got, r.mem.Calls(memtarget.Publish))
+			}
+			if c.calls > 0 && !r.mem.Posts()[0].At.Equal(at) {
+				t.Errorf("posted at %s, wanted %s", r.mem.Posts()[0].At, at)
+			}
+		})
+	}
+}
+
+// TestALeadIsAsLongAsTheBytesTakeAndAsShortAsTheFileLives.
+func TestALeadIsAsLongAsTheBytesTakeAndAsShortAsTheFileLives(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		size   int64
+		life   time.Duration
+		begins time.Duration // before publish_at
+	}{
+		"small, and it lasts":         {1000, 0, 30*time.Minute + time.Second},
+		"small, and it lives an hour": {1000, time.Hour, 30*time.Minute + time.Second},
+		"it lives half an hour":       {1000, 30 * time.Minute, 22*time.Minute + 30*time.Second},
+		"3.6 GB at 2 MB/s":            {3_600_000_000, 0, time.Hour + time.Second},
+		"3.6 GB, and it lives 2 h":    {3_600_000_000, 2 * time.Hour, time.Hour + time.Second},
+		"12 GB, and it lives 2 h":     {12_000_000_000, 2 * time.Hour, 90 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, func(o *options) { o.mem.Limits.AssetLife = c.life })
+			id := r.one()
+			at := r.clock.Now().Add(12 * time.Hour)
+			r.change(id, func(u *state.Upload) { u.PublishAt, u.Source.Size = at, c.size })
+			if _, err := r.w.Open(t.Context(), r.step(id)); err != nil {
+				t.Fatal(err)
+			}
+			if u := r.upload(id); u.Reason != "due" || !u.NextAt.Equal(at.Add(-c.begins)) {
+				t.Errorf("%s begins %s before its time, want %s", u.String(), at.Sub(u.NextAt), c.begins)
+			}
+		})
+	}
+}

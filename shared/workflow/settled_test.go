@@ -9,7 +9,6 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/target/memtarget"
-	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -105,14 +104,6 @@ func TestWhatFailedIsNotListed(t *testing.T) {
 	r.want(id, upload.Failed, 0)
 	if r.metrics["uploads_ended outcome=FAILED"] != 1 {
 		t.Errorf("counted %v", r.metrics)
-	}
-}
-
-func TestTheAccountsDaysAreCounted(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	if err := r.w.AnnounceAccount(t.Context(), token.Notice{Days: 7}); err != nil || r.metrics["login_days_left"] != 1 {
-		t.Errorf("%v, counted %v", err, r.metrics)
 	}
 }
 

@@ -86,7 +86,7 @@ type Parts struct {
 	// that content type: for platforms that fetch covers, and for hand-overs. It is a secret.
 	Link func(ctx context.Context, o source.Object, contentType string, life time.Duration) (string, error)
 	// Metric, optional, counts for the outside: uploads_ended (outcome), extra_posts and callbacks_lost (Count),
-	// range_bytes_per_second (Bytes/Second), login_days_left (None). dims are names and values in turn.
+	// range_bytes_per_second (Bytes/Second). dims are names and values in turn.
 	Metric func(ctx context.Context, name, unit string, value float64, dims ...string)
 	// Listed, optional, is called by Settle for each upload that is PUBLISHED, before it counts as cleared up: the AppServer
 	// lists those of VOD by it. It has to be idempotent; after an error it is called again, later and later, and the upload

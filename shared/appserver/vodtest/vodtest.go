@@ -329,6 +329,13 @@ func (p *Platform) SetCallback(ctx context.Context, _ vod.Callback) error {
 	return p.enter(ctx, "SetCallback")
 }
 
+// DeleteCallback implements vod.API.
+func (p *Platform) DeleteCallback(ctx context.Context, _ string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.enter(ctx, "DeleteMessageCallback")
+}
+
 // GetCallback implements vod.API.
 func (p *Platform) GetCallback(ctx context.Context, _ string) (vod.Callback, error) {
 	p.mu.Lock()

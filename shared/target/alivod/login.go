@@ -139,7 +139,7 @@ func ParseLogin(raw []byte) (token.Token, error) {
 	if err != nil {
 		return token.Token{}, fault.Wrap("alivod.ParseLogin", err)
 	}
-	return token.Token{Subject: in.ID, Access: string(b)}, nil
+	return token.Token{Access: string(b)}, nil // no Subject: a rotated key is the same account's
 }
 
 // Refresher asks STS for a new session of an account's role, signed with the app's key (reference a.5). It is safe for

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/markup"
+	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -74,11 +75,18 @@ func ParseFields(raw json.RawMessage) (Fields, error) {
 	return f, nil
 }
 
-func (f Fields) delay() float64 {
-	if f.PosterDelay == nil {
-		return 0
+// CoverForms: the flow knows no picture of its own, only a moment of the video (reference B.1, poster_delay).
+func (t *Target) CoverForms() target.CoverForms { return target.CoverForms{Frame: true} }
+
+// delay is the second whose frame becomes the cover: the field of this platform, else the manifest's cover.
+func (f Fields) delay(v upload.Video) float64 {
+	switch {
+	case f.PosterDelay != nil:
+		return *f.PosterDelay
+	case v.Cover != nil && v.Cover.At != nil:
+		return *v.Cover.At
 	}
-	return *f.PosterDelay
+	return 0
 }
 
 // check tells what cannot be: web is the text of the post.
@@ -105,8 +113,8 @@ func (f Fields) check(v upload.Video, web markup.Web) error {
 		return bad("mix_order", ">= 1", fmt.Sprint(*f.MixOrder))
 	case f.Visibility != nil && v.Private && *f.Visibility != Private:
 		return bad("visibility", "private with private", "the manifest says private, this field says otherwise")
-	case f.delay() < 0 || v.Duration > 0 && f.delay() > v.Duration.Seconds():
-		return bad("poster_delay", "seconds inside the video", fmt.Sprintf("%g s", f.delay()))
+	case f.delay(v) < 0 || v.Duration > 0 && f.delay(v) > v.Duration.Seconds():
+		return bad("poster_delay", "seconds inside the video", fmt.Sprintf("%g s", f.delay(v)))
 	}
 	return nil
 }
@@ -181,6 +189,9 @@ func (t *Target) checked(op string, v upload.Video) (Fields, markup.Web, error) 
 	if err != nil {
 		return Fields{}, markup.Web{}, err
 	}
+	if err := t.CoverForms().Check(op, "douyinweb", v); err != nil {
+		return Fields{}, markup.Web{}, err
+	}
 	return f, web, f.check(v, web)
 }
 
@@ -190,5 +201,5 @@ func (t *Target) InitHash(v upload.Video) string {
 	if err != nil {
 		return Word + ": unreadable fields"
 	}
-	return fmt.Sprintf("%s:%g", Word, f.delay())
+	return fmt.Sprintf("%s:%g", Word, f.delay(v))
 }

@@ -172,7 +172,7 @@ func form(v upload.Video, f Fields, web markup.Web, vid, poster string) (url.Val
 		}
 	}
 	out := url.Values{
-		"video_id": {vid}, "poster": {poster}, "poster_delay": {strconv.FormatFloat(f.delay(), 'f', -1, 64)},
+		"video_id": {vid}, "poster": {poster}, "poster_delay": {strconv.FormatFloat(f.delay(v), 'f', -1, 64)},
 		"text": {web.Text}, "third_text": {web.Third},
 		"visibility_type": {strconv.Itoa(int(f.visibility(v)))},
 		"download":        {"0"}, "upload_source": {"1"}, "is_preview": {"0"},

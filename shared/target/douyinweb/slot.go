@@ -81,7 +81,7 @@ func (t *Target) Init(ctx context.Context, v upload.Video, plan upload.Plan) (up
 	if err := t.checkPlan(op, v, plan); err != nil {
 		return upload.Session{}, err
 	}
-	p := session{Parts: plan.Parts, Size: v.Size, PosterAt: fields.delay()}
+	p := session{Parts: plan.Parts, Size: v.Size, PosterAt: fields.delay(v)}
 	if p.Cred, err = t.auth(ctx, op); err != nil {
 		return upload.Session{}, err
 	}

@@ -110,6 +110,9 @@ func (c Config) Check() error {
 	return nil
 }
 
+// Denies is after how long "the video does not exist" is believed under c: the workflow must not settle a publish before.
+func (c Config) Denies() time.Duration { return c.withDefaults().DenyAfter }
+
 func isBase(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.Fragment == "" && u.User == nil
