@@ -25,6 +25,7 @@ import (
 // Our own time of a call is what its function took, less its waits: for VOD and STS (round trips of the program's HTTP
 // client) and for the table (calls of table.Table). All three are told by log lines of the same invocation.
 func TestThousandClientsOfTheApps(t *testing.T) {
+	beside(t)
 	in := crowdOfApps{Clients: 20, People: 4, Seconds: 1, Think: 100 * time.Millisecond}
 	if *measure {
 		in = crowdOfApps{Clients: 1000, People: 100, Seconds: 30, Think: *think}

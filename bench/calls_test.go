@@ -83,6 +83,7 @@ func (d *desk) ask(ctx context.Context, i int, path string, v url.Values) error 
 // TestProcessorTimeOfACall makes the apps' calls one after the other and takes the processor time of the whole process for
 // each, the collector's included. Unlike time on the wall it does not grow with what else runs on the machine.
 func TestProcessorTimeOfACall(t *testing.T) {
+	beside(t)
 	people, rounds := 3, 5
 	if *measure {
 		people, rounds = 500, 1000

@@ -107,6 +107,7 @@ func sizes(small, real job) (job, int) {
 
 // TestOneRangeBesideABareCopy carries one range from source to sink, in turn with a bare copy of the same parts.
 func TestOneRangeBesideABareCopy(t *testing.T) {
+	beside(t)
 	for _, c := range []struct {
 		name string
 		disk bool
@@ -168,6 +169,7 @@ func TestOneRangeBesideABareCopy(t *testing.T) {
 // TestWholeCopyBesideRclone runs the same copy as processes: ours (a new ledger, ingest, open, one range), a bare one, and
 // rclone between the same two ends.
 func TestWholeCopyBesideRclone(t *testing.T) {
+	beside(t)
 	j, n := sizes(job{Size: 3 << 20, Part: 1 << 20, InFlight: 4}, job{Size: 1 << 30, Part: 8 << 20, InFlight: 4})
 	j.Depot = startDepot(t)
 	version := ""

@@ -61,6 +61,13 @@ var told struct {
 	rows []Row
 }
 
+// beside lets a test run beside others, but where they are measured.
+func beside(t *testing.T) {
+	if !*measure {
+		t.Parallel()
+	}
+}
+
 // tell adds a line to the table, which only real sizes make.
 func tell(t testing.TB, r Row) {
 	t.Helper()

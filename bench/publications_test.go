@@ -152,6 +152,7 @@ func (s spent) dollars() float64 {
 // TestTenThousandPartsInOneWave carries 10,000 parts at 2 MB/s a range. A part stands for 5 MiB: it takes as long on the bubble's
 // clock, and holds 1 KiB, since plan, events and records do not depend on its size.
 func TestTenThousandPartsInOneWave(t *testing.T) {
+	beside(t)
 	parts := int64(200)
 	if *measure {
 		parts = 10_000
@@ -185,6 +186,7 @@ func TestTenThousandPartsInOneWave(t *testing.T) {
 // TestManyAtOnceCostTheSameEach drops n videos in one moment: every one is posted once, and each costs what it costs
 // among fewer.
 func TestManyAtOnceCostTheSameEach(t *testing.T) {
+	beside(t)
 	crowds := []int{5, 10, 20}
 	if *measure {
 		crowds = []int{100, 500, 1000}

@@ -19,6 +19,7 @@ import (
 // TestFirstPoll starts each bootstrap that make build wrote, under a Runtime API of our own, and takes the time from the
 // start of the process to its first poll. At tiny sizes it times itself instead, which tries the stopwatch.
 func TestFirstPoll(t *testing.T) {
+	beside(t)
 	if !*measure {
 		self, err := os.Executable()
 		if err != nil {

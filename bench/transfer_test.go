@@ -15,6 +15,7 @@ func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 // TestMemoryDoesNotGrow carries whole videos in a process of its own, with the most parts in flight that any platform gets,
 // and asks the kernel for the most it ever had resident. The process holds all that a deployed uploadpart links, and SQLite besides.
 func TestMemoryDoesNotGrow(t *testing.T) {
+	beside(t)
 	if runtime.GOOS != "linux" {
 		t.Skip("VmHWM is Linux's: memory is NOT MEASURED here")
 	}
@@ -44,6 +45,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 // TestBytesSentOnce counts what arrives: the size exactly when nothing fails; after a kill -9 in the middle, again only
 // the parts in flight and those whose receipts were not saved yet, and only the former where the platform lists parts.
 func TestBytesSentOnce(t *testing.T) {
+	beside(t)
 	j := job{Size: 8 << 20, Part: 128 << 10, InFlight: 4, Lease: time.Second, Ranges: 1}
 	rate := int64(1 << 20) // of one part
 	if *measure {
@@ -62,6 +64,7 @@ func TestBytesSentOnce(t *testing.T) {
 		{"killed half way, the platform lists its parts", true, true, flight},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			beside(t)
 			j := j
 			j.Depot, j.Dir, j.Name, j.Lists = startDepot(t), t.TempDir(), "film", c.lists
 			var got carried

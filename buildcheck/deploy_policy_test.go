@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/vodlift/vodlift/local/template"
+	"io/fs"
+	"os"
+	"path/filepath"
 )
 
 // storeRules: what cannot be made again is not deleted, and what is stored is closed and sealed.
@@ -164,10 +167,29 @@ func textRules(t *template.Template) (f findings) {
 	return f
 }
 
-// alarmRules: an alarm on a metric that nobody writes never rings. Ours come from filters of this template; faults and
-// duration by function are written at the end of every invocation (package handler).
+// writtenMetric is a call that writes a metric: its name and, where it has one, its dimension.
+var writtenMetric = regexp.MustCompile(`etric\(ctx, "([a-z_]+)", "[A-Za-z/]+", [^"\n]*(?:"([a-z]+)")?`)
+
+// programMetrics are the metrics that the program itself writes, with their dimension: as the calls in shared/ say.
+func programMetrics() map[string]string {
+	out := map[string]string{"faults": "function", "duration": "function"} // at the end of every invocation (package handler)
+	_ = filepath.WalkDir(filepath.Join(root, "shared"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		for _, m := range writtenMetric.FindAllSubmatch(b, -1) {
+			out[string(m[1])] = string(m[2])
+		}
+		return err
+	})
+	return out
+}
+
+// alarmRules: an alarm on a metric that nobody writes never rings. Ours come from the program, and from filters of this
+// template.
 func alarmRules(t *template.Template) (f findings) {
-	written := map[string]string{"faults": "function", "duration": "function"}
+	written := programMetrics()
 	for _, id := range ids(t, "AWS::Logs::MetricFilter") {
 		p := t.Resources[id].Properties
 		for _, m := range list(p["MetricTransformations"]) {

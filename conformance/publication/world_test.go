@@ -74,7 +74,6 @@ func newWorld(t *testing.T, intercept func(function string, payload []byte) lamb
 		t.Skip("NOT RUN: VODLIFT_LOOPBACK_BOOTSTRAPS is not set; conformance/run.sh builds the binaries and sets it")
 	}
 	w := &world{log: &output{}, ctx: context.WithoutCancel(t.Context())}
-	endpoint, table, db := rig.Table(t)
 	var engines wire.Engines
 	var err error
 	w.demo, err = stack.Open(t.Context(), stack.Options{Dir: t.TempDir(), Kind: stack.Demo, Tune: func(o *stack.MachineOptions) {
@@ -89,6 +88,7 @@ func newWorld(t *testing.T, intercept func(function string, payload []byte) lamb
 			t.Error(err)
 		}
 	})
+	endpoint, table, db := rig.Table(t, w.demo.Running.Region, w.demo.Identity.BucketAccess)
 	if w.doubles, err = rig.NewDoubles(); err != nil {
 		t.Fatal(err)
 	}

@@ -78,7 +78,7 @@ func golden(function, event string) string {
 // world is what the functions of one engine stand on.
 func world(t *testing.T) (doubles *rig.Doubles, p rig.Places) {
 	t.Helper()
-	endpoint, table, _ := rig.Table(t)
+	endpoint, table, _ := rig.Table(t, rig.Region, rig.AccessKey)
 	doubles, err := rig.NewDoubles()
 	if err != nil {
 		t.Fatal(err)

@@ -89,14 +89,15 @@ func Environment(tpl *template.Template, function string, p Places) (map[string]
 	return env, nil
 }
 
-// Table makes a table on DynamoDB Local for the life of t, or skips t where none runs.
-func Table(t testing.TB) (endpoint, name string, db *dynamo.DB) {
+// Table makes a table on DynamoDB Local for the life of t, or skips t where none runs. Only clients of this region and with
+// this access key see it.
+func Table(t testing.TB, region, accessKey string) (endpoint, name string, db *dynamo.DB) {
 	t.Helper()
 	endpoint = dynamotest.Endpoint(t)
 	plain := &http.Transport{}
 	t.Cleanup(plain.CloseIdleConnections)
 	client := dynamo.NewClient(aws.Config{
-		Region: Region, Credentials: credentials.NewStaticCredentialsProvider(AccessKey, SecretKey, ""), HTTPClient: &http.Client{Transport: plain},
+		Region: region, Credentials: credentials.NewStaticCredentialsProvider(accessKey, SecretKey, ""), HTTPClient: &http.Client{Transport: plain},
 	}, func(o *dynamodb.Options) { o.BaseEndpoint = &endpoint })
 	name = "vodlift-" + ulid.Make().String()
 	db = dynamo.New(client, name, nil)

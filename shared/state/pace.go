@@ -24,7 +24,7 @@ type Pace struct {
 const (
 	day       = 24 * time.Hour
 	inDay     = day + time.Minute // the platform counts from when it was asked, which is a little later
-	mostInDay = 2000 // the times of a day stand in one record
+	mostInDay = 2000              // the times of a day stand in one record
 )
 
 // DefaultPaces are the platforms' own quotas, by target; Settings.Paces stands over them. Douyin takes 75 posts of a user
