@@ -49,7 +49,7 @@ type command struct {
 }
 
 func commands() []command {
-	return []command{localCommand(), publishCommand(), statusCommand(), heldCommand(), resolveCommand(), cancelCommand(), retryCommand(), pauseCommand(), reconcileCommand(), accountCommand(), appCommand(), catalogueCommand(), doctorCommand(), deployCheckCommand(), destroyCommand(), keysCommand(), versionCommand()}
+	return []command{localCommand(), publishCommand(), statusCommand(), heldCommand(), resolveCommand(), handoverCommand(), cancelCommand(), retryCommand(), pauseCommand(), reconcileCommand(), accountCommand(), appCommand(), catalogueCommand(), doctorCommand(), deployCheckCommand(), destroyCommand(), keysCommand(), versionCommand()}
 }
 
 // usageError is a command line that makes no sense; exit status 2.

@@ -140,10 +140,15 @@ func (r *reader) call(t *testing.T, in io.Reader, also io.Writer, args []string)
 	return out.String(), status
 }
 
-// start is the first terminal: Ctrl-C where something runs, then the command, until it serves.
+// start is the first terminal: Ctrl-C where something runs, then the command, until it serves; the first time only until
+// the folder is there.
 func (r *reader) start(t *testing.T, args []string) string {
 	t.Helper()
 	r.stop()
+	until := "Ctrl-C stops"
+	if _, err := stack.ReadIdentity(r.data); err != nil {
+		until = "vodlift runs on"
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := &screen{}, make(chan int, 1)
 	m := Main{Stdout: out, Stderr: out, Args: args, Dir: r.dir, Env: func(k string) string { return r.env[k] }, Tune: quick}
@@ -155,7 +160,7 @@ func (r *reader) start(t *testing.T, args []string) string {
 		}
 	})
 	deadline := time.Now().Add(time.Minute)
-	for !strings.Contains(out.String(), "Ctrl-C stops") {
+	for !strings.Contains(out.String(), until) {
 		if time.Now().After(deadline) {
 			t.Fatalf("vodlift local does not serve:\n%s", out)
 		}

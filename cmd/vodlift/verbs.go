@@ -125,6 +125,22 @@ func simpleVerb(name, short, long string) command {
 		}}
 }
 
+// oneUpload is the upload that id means: its own, or that of a publication with one upload.
+func (c *client) oneUpload(ctx context.Context, id string) (string, error) {
+	p, uploadID, err := c.find(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case uploadID != "":
+		return uploadID, nil
+	case len(p.Views) == 1:
+		return p.Views[0].ID, nil
+	case len(p.Views) == 0:
+		return "", fmt.Errorf("publication %s has no upload yet: it is %s", p.ID, statusWord(p.Status, p.Reason))
+	}
+	return "", usagef("publication %s has %d uploads; name one of them", p.ID, len(p.Views))
+}
+
 // verb finds the upload that is meant and posts to it.
 func (m *Main) verb(ctx context.Context, data, id, verb string, body any) error {
 	c, err := m.connected(ctx, data)
@@ -132,18 +148,9 @@ func (m *Main) verb(ctx context.Context, data, id, verb string, body any) error 
 		return err
 	}
 	defer c.close()
-	p, uploadID, err := c.find(ctx, id)
+	uploadID, err := c.oneUpload(ctx, id)
 	if err != nil {
 		return err
-	}
-	switch {
-	case uploadID != "":
-	case len(p.Views) == 1:
-		uploadID = p.Views[0].ID
-	case len(p.Views) == 0:
-		return fmt.Errorf("publication %s has no upload yet: it is %s", p.ID, statusWord(p.Status, p.Reason))
-	default:
-		return usagef("publication %s has %d uploads; name one of them", p.ID, len(p.Views))
 	}
 	var u state.Upload
 	if err := c.post(ctx, "/api/uploads/"+url.PathEscape(uploadID)+"/"+verb, body, &u); err != nil {

@@ -23,7 +23,7 @@ func spoken() map[string]any {
 		"PublicationRequest": workflow.Request{}, "Ingested": workflow.Ingested{}, "Publication": console.LivePublication{}, "LiveUpload": console.Live{},
 		"Upload": state.Upload{}, "Resolution": console.Resolution{}, "Pause": console.PauseRequest{}, "Info": console.Info{}, "AppView": console.AppView{},
 		"AppRequest": console.AppRequest{}, "AccountView": console.AccountView{}, "LoggedIn": console.LoggedIn{}, "AccountRequest": console.AccountRequest{},
-		"LoginBegun": console.LoginBegun{}, "Leaving": console.Leaving{}, "Unhooked": console.Unhooked{}, "Erased": console.Erased{}, "Accounting": workflow.Accounting{}, "Check": console.Check{}, "CheckRequest": console.CheckRequest{}, "Checked": console.Checked{},
+		"LoginBegun": console.LoginBegun{}, "HandoverLink": console.HandoverLink{}, "Leaving": console.Leaving{}, "Unhooked": console.Unhooked{}, "Erased": console.Erased{}, "Accounting": workflow.Accounting{}, "Check": console.Check{}, "CheckRequest": console.CheckRequest{}, "Checked": console.Checked{},
 		"CatalogueReport": catalogue.Report{}, "Error": handler.ErrorBody{}, "PlannedVideo": upload.Video{},
 		"MusicList": struct {
 			MusicList []catalogue.Music `json:"musicList"`

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -105,7 +106,9 @@ func TestOneVideoFourPlatformsRealProcessesSomeKilled(t *testing.T) {
 	if len(us) != len(stack.DemoAccounts()) {
 		t.Errorf("%d uploads", len(us))
 	}
-	w.onePost(t, video.Bytes())
+	for _, wrong := range notOnce(video.Bytes(), w.effects()) {
+		t.Error(wrong)
+	}
 	for _, wrong := range w.doubles.Wrong() {
 		t.Errorf("a request that AWS would refuse: %s", wrong)
 	}
@@ -154,13 +157,31 @@ func (w *world) finish(t *testing.T, limit time.Duration) (us []state.Upload) {
 	return nil
 }
 
-// onePost asks every platform what it really did.
-func (w *world) onePost(t *testing.T, video []byte) {
-	t.Helper()
+// effects is what every platform really did.
+func (w *world) effects() map[string]fake.Effects {
+	return map[string]fake.Effects{"douyin": w.demo.Douyin.Effects(), "youku": w.demo.Youku.Effects(), "alivod": w.demo.VOD.Effects(), "douyinweb": w.demo.Web.Effects()}
+}
+
+// notOnce says which platforms have no post of this very video, or more than one.
+func notOnce(video []byte, effects map[string]fake.Effects) (wrong []string) {
 	sum := sha256.Sum256(video)
-	for name, e := range map[string]fake.Effects{"douyin": w.demo.Douyin.Effects(), "youku": w.demo.Youku.Effects(), "alivod": w.demo.VOD.Effects(), "douyinweb": w.demo.Web.Effects()} {
+	for name, e := range effects {
 		if len(e.Posts) != 1 || e.Posts[0].SHA256 != hex.EncodeToString(sum[:]) {
-			t.Errorf("%s has %d posts: %+v", name, len(e.Posts), e.Posts)
+			wrong = append(wrong, fmt.Sprintf("%s has %d posts: %+v", name, len(e.Posts), e.Posts))
 		}
+	}
+	return wrong
+}
+
+func TestAPostTooManyOrOfOtherBytesIsFound(t *testing.T) {
+	sum := sha256.Sum256([]byte("video"))
+	right := fake.Post{ID: "1", SHA256: hex.EncodeToString(sum[:])}
+	for fault, posts := range map[string][]fake.Post{"two posts": {right, right}, "none": nil, "other bytes": {{ID: "1", SHA256: "00"}}} {
+		if len(notOnce([]byte("video"), map[string]fake.Effects{"p": {Posts: posts}})) != 1 {
+			t.Errorf("%s: not found", fault)
+		}
+	}
+	if wrong := notOnce([]byte("video"), map[string]fake.Effects{"p": {Posts: []fake.Post{right}}}); wrong != nil {
+		t.Error(wrong)
 	}
 }

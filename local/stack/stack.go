@@ -29,6 +29,7 @@ import (
 	"github.com/vodlift/vodlift/shared/appserver"
 	"github.com/vodlift/vodlift/shared/appserver/users"
 	"github.com/vodlift/vodlift/shared/appserver/videos"
+	"github.com/vodlift/vodlift/shared/config"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/manifest"
 	"github.com/vodlift/vodlift/shared/source/s3source"
@@ -116,6 +117,9 @@ type Settings struct {
 	VOD    alivod.Config    `json:"alivod"`
 	Web    douyinweb.Config `json:"douyinweb"`
 	Apps   AppSettings      `json:"apps"`
+	// Paces and Handover are as the parameters of template.yaml.
+	Paces    json.RawMessage `json:"paces"`
+	Handover []string        `json:"handover"`
 }
 
 // unfinishedAge is after how long a client's unfinished upload to the inbox is given up; as template.yaml's lifecycle rule.
@@ -228,6 +232,14 @@ func (s *Stack) kind(run context.Context, o Options, mo *MachineOptions) error {
 				return err
 			}
 		}
+		if len(set.Paces) > 0 {
+			paces, broken := config.ParsePaces(set.Paces)
+			if broken != "" {
+				return fault.InvalidField("stack.settings", "paces", broken, "it cannot be read")
+			}
+			e.Ledger.Paces = wire.Paces(paces)
+		}
+		e.Steps.Handover = wire.Handovers(set.Handover)
 		e.Douyin, e.Youku, e.VOD, e.Web = set.Douyin, set.Youku, set.VOD, set.Web
 		e.Apps.Settings, e.Apps.Account, e.Apps.Users = set.Apps.wire().Settings, set.Apps.Account, set.Apps.wire().Users
 		e.HTTP = transport.New(transport.Options{Hosts: wire.PlatformHosts("open.douyin.com"), MaxResponse: 4 << 20, Log: o.Log})

@@ -32,8 +32,17 @@ type Config struct {
 	VOD        VOD
 	AppServer  AppServer
 	Waits      Waits
-	StartsFrom time.Time // STARTS_FROM: older objects are never started by a sweep
-	APIURL     string    // API_URL: of our own HTTP API, for the addresses that logins come back to
+	Paces      map[string]Pace // PACES, optional: by target or account
+	Handover   []string        // HANDOVER, optional: targets and accounts whose posts a person may make by hand
+	StartsFrom time.Time       // STARTS_FROM: older objects are never started by a sweep
+	APIURL     string          // API_URL: of our own HTTP API, for the addresses that logins come back to
+}
+
+// Pace is how often an account publishes; see state.Pace.
+type Pace struct {
+	PerDay int
+	GapMin time.Duration
+	GapMax time.Duration
 }
 
 // Pools are the ranges that may be carried at once (design 2, admission).
@@ -92,7 +101,7 @@ type variable struct {
 
 // needs lists what each function reads. template.yaml is checked against it.
 func needs() map[string][]string {
-	base := []string{"TABLE_NAME", "LOG_LEVEL"}
+	base := []string{"TABLE_NAME", "LOG_LEVEL", "PACES", "HANDOVER"}
 	pools := []string{"POOL_GLOBAL", "POOL_ACCOUNT"} // of every function that gives a grant back or wakes the next
 	douyin := []string{"DOUYIN_BASE_URL", "DOUYIN_GENERATION", "DOUYIN_AUTH"}
 	waits := []string{"LOOK_WAITS", "POLL_FIRST", "POLL_MOST"}

@@ -48,6 +48,8 @@ func variables() map[string]variable {
 		must("STARTS_FROM", startsFrom),
 		must("SETTLE_LAG", span(time.Second, 7*24*time.Hour, func(c *Config) *time.Duration { return &c.Waits.SettleLag })),
 		may("DOUYIN_BASE_URL", "https://open.douyin.com", host(func(c *Config) *string { return &c.Douyin.BaseURL })),
+		may("PACES", "", paces),
+		may("HANDOVER", "", handover),
 		may("ALLOW_ORIGIN", "", pattern(originForm, "* or one origin such as https://app.example.com", func(c *Config) *string { return &c.AppServer.AllowOrigin })),
 		may("API_URL", "", host(func(c *Config) *string { return &c.APIURL })),
 		must("DOUYIN_GENERATION", word(func(c *Config) *string { return &c.Douyin.Generation }, "legacy", "v1")),

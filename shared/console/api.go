@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
@@ -87,6 +89,7 @@ func (c *Console) Handler() http.Handler {
 		return c.Retry(r.Context(), r.PathValue("id"))
 	}))
 	mux.HandleFunc("POST /api/uploads/{id}/resolve", c.answer(c.resolve))
+	mux.HandleFunc("POST /api/uploads/{id}/link", c.answer(c.link))
 	mux.HandleFunc("POST /api/check", c.answer(c.check))
 	mux.HandleFunc("POST /api/pause", c.answer(c.pause))
 	c.operatorRoutes(mux)
@@ -114,6 +117,28 @@ func (c *Console) resolve(r *http.Request) (any, error) {
 		return c.ResolvePublishAgain(r.Context(), r.PathValue("id"))
 	}
 	return nil, fault.InvalidField("console.api", "published", "exactly one of published and publish_again", "say which post it is, or that it is to be published again")
+}
+
+// HandoverLink is what a person opens on the phone to publish an upload that is HELD(hand-over). The link is a secret of the
+// account: who has it publishes as the account's user.
+type HandoverLink struct {
+	Link    string    `json:"link"`
+	Expires time.Time `json:"expires"`
+}
+
+// String shows no link.
+func (h HandoverLink) String() string { return "link until " + h.Expires.UTC().Format(time.RFC3339) }
+
+// GoString shows no link.
+func (h HandoverLink) GoString() string { return h.String() }
+
+// LogValue shows no link.
+func (h HandoverLink) LogValue() slog.Value { return slog.StringValue(h.String()) }
+
+// link is a POST: it may make a new one, and whoever only looks on must not get it.
+func (c *Console) link(r *http.Request) (any, error) {
+	h, err := c.HandoverLink(r.Context(), r.PathValue("id"))
+	return HandoverLink{Link: h.Link, Expires: h.Expires}, err
 }
 
 func (c *Console) view(r *http.Request, read func(ctx context.Context, id string, timeline bool) (workflow.PublicationView, error)) (any, error) {

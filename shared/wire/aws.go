@@ -118,11 +118,11 @@ func awsEngines(name string) (config.Config, Engines, error) {
 		HTTP:   transport.New(transport.Options{Hosts: PlatformHosts(hostOf(dy.BaseURL)), MaxResponse: 4 << 20, Log: log}),
 		VOD:    alivod.Config{Config: vod.Config{Region: c.VOD.Region}},
 		Log:    log,
-		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account)},
+		Ledger: state.Settings{PoolGlobal: int64(c.Pools.Global), PoolAccount: int64(c.Pools.Account), Paces: Paces(c.Paces)},
 		Douyin: dy,
 		Steps: workflow.Settings{
 			Plan: upload.Settings{MinRange: c.Plan.MinRange, MaxRanges: c.Plan.MaxRanges}, Looks: c.Waits.Looks,
-			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Inbox: c.Inbox, StartsFrom: c.StartsFrom,
+			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Handover: Handovers(c.Handover), Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
 	}
 	if err := e.Steps.Check(map[string]time.Duration{"youku": e.Youku.Denies()}); err != nil {

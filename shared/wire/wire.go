@@ -94,7 +94,9 @@ func newCore(e Engines) *core {
 		"alivod":    alivod.NewRefresher(e.VOD, e.HTTP, &alivod.Options{Now: e.Now}),
 		"douyinweb": douyinweb.NewRefresher(e.Web, e.HTTP, &douyinweb.Options{Now: e.Now}),
 	}, &token.KeeperOptions{Now: e.Now, Log: e.Log, Metric: metric(e.Log)})
+	known := platforms(e, e.Loopback)
 	k.w = workflow.New(workflow.Parts{
+		Plain:  func(a upload.Account) any { return known[a.Target()].Validator },
 		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
 		Targets: &openers{vault: k.vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, vod: e.VOD, web: e.Web, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},
 		Renewer: renewer{k.keeper}, Starter: e.Starter, Waker: e.Waker, Outside: e.Outside, Routes: e.Routes,
