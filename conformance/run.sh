@@ -72,7 +72,7 @@ browser() {
 
 step "table contract on DynamoDB Local" dynamo go test -race -count=1 ./shared/table/dynamo/... "$@"
 step "ledger's rules on DynamoDB Local" dynamo go test -race -count=1 ./shared/state/...
-step "keeper of tokens on DynamoDB Local" dynamo go test -race -count=1 -run 'Dynamo|Processes' ./shared/token/...
+step "users and catalogue on DynamoDB Local" dynamo go test -race -count=1 ./shared/appserver/users/... ./shared/appserver/catalogue/...
 step "fake OSS and STS against npm's ali-oss" "$here/oss/run.sh"
 # The race detector's run walks a part of it.
 step "matrix of steps and faults, whole" gotest -run 'StepTimesFaultKind' ./shared/workflow
@@ -82,6 +82,7 @@ step "seeded faults of the template" "$here/seeded.sh"
 step "our lint, events, folders and template" gotest ./statemachine ./local/stepfn ./local/template ./shared/config ./buildcheck/...
 step "the machine in aws-local-stepfunctions and moto; asl-validator" machine
 step "bootstraps under the Runtime Interface Emulator and our host" emulator
+step "Function Compute's binaries under our runtime API" gotest ./local/fcruntime ./shared/forward
 step "one publication with real processes on DynamoDB Local" publication
 step "drops by the aws command line and rclone" trigger
 step "in a browser (e2e/run.sh)" browser

@@ -75,6 +75,38 @@ func golden(function, event string) string {
 	return filepath.Join("testdata", function, filepath.Base(event))
 }
 
+// TestEveryRequestComesByARouteOfTheTemplate: an event with another routeKey is one that API Gateway never sends.
+func TestEveryRequestComesByARouteOfTheTemplate(t *testing.T) {
+	if os.Getenv("VODLIFT_RIE") == "" {
+		t.Skip("NOT RUN: VODLIFT_RIE is not set; conformance/run.sh sets it")
+	}
+	tpl := rig.Template(t)
+	routes := map[string]bool{}
+	for _, r := range tpl.Routes {
+		routes[r.Function+" "+r.Key()] = true
+	}
+	for _, r := range tpl.Resources { // the console's own API, whose only function is console
+		if key, ok := r.Properties["RouteKey"].(string); ok && r.Type == "AWS::ApiGatewayV2::Route" {
+			routes["console "+key] = true
+		}
+	}
+	for _, function := range tpl.Names() {
+		for _, file := range cases(t, function) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var e struct{ RouteKey string }
+			if err := json.Unmarshal(b, &e); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			if e.RouteKey != "" && !routes[function+" "+e.RouteKey] {
+				t.Errorf("%s comes by %q, which is no route of %s in the template", file, e.RouteKey, function)
+			}
+		}
+	}
+}
+
 // world is what the functions of one engine stand on.
 func world(t *testing.T) (doubles *rig.Doubles, p rig.Places) {
 	t.Helper()

@@ -28,6 +28,7 @@ import (
 	fakedouyin "github.com/vodlift/vodlift/local/fake/douyin"
 	"github.com/vodlift/vodlift/local/sample"
 	"github.com/vodlift/vodlift/local/stack"
+	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/token"
 )
 
@@ -66,6 +67,7 @@ func child(config string) error {
 			o.Engines.Douyin.BaseURL = c.Platform
 			o.Engines.Ledger.Lease = 3 * time.Second // a killed holder's lease has to run out before its range goes on
 			o.Engines.Steps.PartRest, o.Engines.Steps.LeaseRenew = time.Second, time.Second
+			o.Engines.Ledger.Paces = map[string]state.Pace{"douyin": {PerDay: -1}}
 			v := token.NewVault(o.Engines.Table, o.Engines.Cipher, nil)
 			if _, err := v.Load(context.Background(), stack.DemoAccount); err == nil {
 				return

@@ -52,6 +52,7 @@ type API struct {
 
 // New makes an API. It makes no remote call; it warns in the log when anybody may call /demo.
 func New(p Parts) *API {
+	p.Settings.Videos.OnlyIssued = p.Settings.RoleARN == ""
 	a := &API{p: p, calls: map[string]call{}}
 	a.videos = videos.New(videos.Parts{Table: p.Table, VOD: p.VOD, Quotas: p.Quotas, Now: p.Now, Rand: p.Rand, Log: p.Log, Settings: p.Settings.Videos})
 	for _, c := range calls() {

@@ -41,7 +41,9 @@ type PauseRequest struct {
 }
 
 // Handler is the operators' JSON API: the same verbs as the command line.
-func (c *Console) Handler() http.Handler {
+func (c *Console) Handler() http.Handler { return c.routes() }
+
+func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/info", c.answer(func(r *http.Request) (any, error) {
 		return c.Place.Info(r.Context())
@@ -174,6 +176,8 @@ func (c *Console) answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 				status = http.StatusNotFound
 			} else if errors.Is(err, state.ErrRefused) {
 				status = http.StatusConflict
+			} else if errors.Is(err, errScope) {
+				status = http.StatusForbidden
 			}
 			var e handler.ErrorBody
 			e.Error.Kind, e.Error.Message = fault.KindOf(err).String(), handler.Redact(err.Error(), 2000)

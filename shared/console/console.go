@@ -107,7 +107,7 @@ type Console struct {
 	Parts
 	log     *slog.Logger
 	logins  logins
-	handler http.Handler
+	handler *http.ServeMux
 }
 
 // New makes a Console. It makes no call.
@@ -122,7 +122,7 @@ func New(p Parts) *Console {
 	if p.Place.Info == nil {
 		c.Place.Info = func(ctx context.Context) (any, error) { return c.State(ctx) }
 	}
-	c.handler = c.Handler()
+	c.handler = c.routes()
 	return c
 }
 

@@ -141,7 +141,7 @@ func (c *Console) finish(ctx context.Context, state, code string, account upload
 	ctx = context.WithoutCancel(ctx) // not even Ctrl-C may lose a token that the platform has given
 	t, err := p.Login.Exchange(ctx, app, code)
 	if err != nil {
-		return LoggedIn{}, err
+		return LoggedIn{}, &platformSaid{err}
 	}
 	if p.Lacks != nil && len(t.Scopes) > 0 {
 		for _, l := range p.Lacks(t.Scopes) {

@@ -18,6 +18,7 @@ import (
 	"github.com/vodlift/vodlift/shared/console"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
+	"github.com/vodlift/vodlift/shared/table"
 	"github.com/vodlift/vodlift/shared/table/sqlite"
 	"github.com/vodlift/vodlift/shared/token"
 	"github.com/vodlift/vodlift/shared/workflow"
@@ -181,5 +182,36 @@ func TestAFailedExchangeEndsTheLoginAndTouchesNothing(t *testing.T) {
 	}
 	if _, err := d.Vault.Load(t.Context(), "one/main"); !errors.Is(err, token.ErrNoCredential) {
 		t.Errorf("stored: %v", err)
+	}
+}
+
+// denied is a table to which the role may not speak; what AWS says of that names account, role and table.
+type denied struct{ table.Table }
+
+func (denied) Get(context.Context, table.Key) (table.Item, error) {
+	f := fault.New(fault.Permanent, "dynamo.Get", "User: arn:aws:sts::111122223333:assumed-role/x is not authorized")
+	f.Code = "AccessDeniedException"
+	return table.Item{}, f
+}
+
+func TestTheLoginPageSaysWhatThePlatformSaidAndNothingOfOurOwnFailures(t *testing.T) {
+	d := newDesk(t)
+	state := d.begin(t, "one/main")
+	parts := d.Parts
+	parts.Table = denied{parts.Table}
+	whole := d.Console
+	d.Console = console.New(parts)
+	if res := d.back(t, "one", "code=CODE&state="+state); res.StatusCode < 400 || strings.Contains(res.Body, "arn:") || !strings.Contains(res.Body, "Something failed here") {
+		t.Errorf("a failure of ours: %d %s", res.StatusCode, res.Body)
+	}
+	d.Console = whole
+	d.page.fail = fault.New(fault.Permanent, "platform.Exchange", "the app is <banned>")
+	if res := d.back(t, "one", "code=CODE&state="+state); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(res.Body, "the app is &lt;banned&gt;") {
+		t.Errorf("a platform's refusal: %d %s", res.StatusCode, res.Body)
+	}
+	state = d.begin(t, "one/main")
+	d.page.fail = &fault.Error{Kind: fault.Permanent, Op: "platform.Exchange", Code: "7"} // without words
+	if res := d.back(t, "one", "code=CODE&state="+state); res.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a refusal without words: %d %s", res.StatusCode, res.Body)
 	}
 }

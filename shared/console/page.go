@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -58,14 +59,24 @@ func (c *Console) cameBack(ctx context.Context, req events.APIGatewayV2HTTPReque
 	return c.finish(ctx, q.Get("state"), code, b.Account, false)
 }
 
-// plain is what an error says to the account's user: a refusal in its own words, a failure of ours without details.
+// plain is what an error says to the account's user: a refusal by us or by the platform in its own words, a failure of
+// ours without details. Nobody authenticates here, and what a table or a key service says names roles and resources.
 func plain(err error) string {
 	f := fault.As(err)
-	if f == nil || fault.KindOf(err) == fault.Unknown && f.Code == "" {
-		return "Something failed here. Whatever login was stored before is untouched; begin it again."
+	if f != nil && f.Err != nil {
+		var said *platformSaid
+		if f.Kind == fault.Invalid && f.Field != "" || errors.As(err, &said) && (f.Kind != fault.Unknown || f.Code != "") {
+			return handler.Redact(f.Err.Error(), 400)
+		}
 	}
-	return handler.Redact(f.Err.Error(), 400)
+	return "Something failed here. Whatever login was stored before is untouched; begin it again."
 }
+
+// platformSaid marks an error as a platform's answer to a login.
+type platformSaid struct{ error }
+
+// Unwrap gives that answer.
+func (p *platformSaid) Unwrap() error { return p.error }
 
 // page is HTML without scripts, links or anything of the request. The address that it has holds a code: it must not
 // travel on as a referrer, nor stay in a cache.
@@ -104,7 +115,11 @@ func (c *Console) Serve(ctx context.Context, req events.APIGatewayV2HTTPRequest)
 		r.Header.Set(k, v)
 	}
 	w := recorder{header: http.Header{}, status: http.StatusOK}
-	c.handler.ServeHTTP(&w, r)
+	if _, pattern := c.handler.Handler(r); !inScope(req, pattern) {
+		c.answer(func(*http.Request) (any, error) { return nil, errScope })(&w, r)
+	} else {
+		c.handler.ServeHTTP(&w, r)
+	}
 	return events.APIGatewayV2HTTPResponse{StatusCode: w.status, Body: w.body.String(), Headers: map[string]string{
 		"content-type": w.header.Get("Content-Type"), "cache-control": "no-store", "x-content-type-options": "nosniff",
 	}}, nil

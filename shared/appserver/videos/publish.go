@@ -12,7 +12,8 @@ import (
 )
 
 // Publish binds id to owner and records what he says of it. An id that we issued must be his, or the demo's and young;
-// any other must exist at the platform and be young and unbound (it was made with an STS credential). The jobs are begun
+// any other must exist at the platform and be young and unbound (it was made with an STS credential; where nobody gets
+// such, Settings.OnlyIssued, it is nobody's). The jobs are begun
 // at once as far as the platform answers within Settings.Kick, the rest by Work and Callback. A second publish is
 // ErrPublished.
 func (s *Store) Publish(ctx context.Context, owner, from, id string, f Facts) error {
@@ -102,6 +103,9 @@ func (s *Store) claim(ctx context.Context, op, owner, from, id string, trusted b
 	}
 	if trusted {
 		return stored{Video: Video{ID: id, Created: s.now(), Charged: true}}, nil
+	}
+	if s.set.OnlyIssued {
+		return r, notYours(op)
 	}
 	info, err := s.vod.GetVideoInfo(ctx, id)
 	if errors.Is(err, vod.ErrNotFound) {

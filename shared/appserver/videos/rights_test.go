@@ -50,6 +50,24 @@ func TestWhatMayBePublished(t *testing.T) {
 	}
 }
 
+// Where getSts is off an id that we did not issue is another program's, and binding it would let a user delete it.
+func TestWithoutGetStsOnlyIssuedIDsMayBePublished(t *testing.T) {
+	r := newRig(t, videos.Settings{OnlyIssued: true})
+	made := r.p.Add(vod.Video{Status: vod.StatusNormal, Size: 1})
+	if err := r.Publish(t.Context(), "1", "a", made, videos.Facts{}); !errors.Is(err, videos.ErrNotYours) {
+		t.Errorf("another program's: %v", err)
+	}
+	if err := r.Delete(t.Context(), "1", made); !errors.Is(err, videos.ErrNotYours) {
+		t.Errorf("its deletion: %v", err)
+	}
+	if err := r.Publish(t.Context(), "1", "a", r.issue("1"), videos.Facts{}); err != nil {
+		t.Errorf("his own: %v", err)
+	}
+	if err := r.PublishOwn(t.Context(), "9", made, videos.Facts{Title: "ours"}); err != nil {
+		t.Errorf("the bucket's: %v", err)
+	}
+}
+
 // Twenty at once: one binds, and it stands in its lists once.
 func TestOfManyPublishesOneWins(t *testing.T) {
 	r := newRig(t, videos.Settings{})

@@ -68,6 +68,9 @@ type Settings struct {
 	Kick          time.Duration // how long publish and delete wait for the platform themselves; default 3 s
 	JobLease      time.Duration // a submit that was not heard of for so long is tried again; default 1 min
 	Sweep         int           // records that one Work looks at; default 200
+	// OnlyIssued keeps Publish to ids that Issue made. Without credentials of getSts a user can make no other, so another
+	// would be somebody else's of the same account at the platform, and his to delete.
+	OnlyIssued bool
 }
 
 func (s Settings) withDefaults() Settings {
