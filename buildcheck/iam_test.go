@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vodlift/vodlift/local/template"
+	"github.com/vodlift/vodlift/shared/appserver/catalogue"
 )
 
 // classOf reads a resource of a role as the recorder names it.
@@ -27,6 +28,8 @@ func classOf(s statement) string {
 		return "inbox"
 	case r == "${Inbox.Arn}/*":
 		return "inbox objects"
+	case r == "${Inbox.Arn}/"+catalogue.KeyPrefix+"*":
+		return "catalogue objects"
 	case r == "SealKey.Arn":
 		return "key"
 	case r == "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}-publish":
@@ -163,8 +166,8 @@ func rarelyUsed() map[string]map[use]reason {
 	const first = "the key under which addresses of apps are hashed is made by whichever function needs it first; in this run that is reconcile"
 	return map[string]map[use]reason{
 		"appserver": {
-			use{"kms:GenerateDataKey", "key"}:    {first, false},
-			use{"s3:GetObject", "inbox objects"}: {"addresses of the catalogue's media; no catalogue is loaded in this run", false},
+			use{"kms:GenerateDataKey", "key"}:        {first, false},
+			use{"s3:GetObject", "catalogue objects"}: {"addresses of the catalogue's media; no catalogue is loaded in this run", false},
 		},
 		"vodcallback": {use{"kms:GenerateDataKey", "key"}: {first, false}},
 		"finalize": {

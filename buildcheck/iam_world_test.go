@@ -91,7 +91,7 @@ func newIAMWorld(t *testing.T) *iamWorld {
 		Douyin: douyin.Config{BaseURL: "http://douyin.test", OneRequest: 4096, MinPart: 4096, WantPart: 4096, InFlight: 2},
 		VOD:    alivod.Config{Config: vod.Config{BaseURL: "http://vod.test", STSBaseURL: "http://vod.test"}},
 		Apps:   wire.Apps{Settings: appserver.Settings{GuestUpload: true}, Account: iamVOD, Users: users.Settings{OpenSignup: true}, Signer: signed{w.c}},
-		Place:  console.Place{Inbox: stack.Inbox, Kind: "aws", Redirect: func(string) string { return fakedouyin.DefaultRedirect }}, Loopback: true,
+		Place:  console.Place{Inbox: stack.Inbox, Kind: "aws", Redirect: func(context.Context, string) string { return fakedouyin.DefaultRedirect }}, Loopback: true,
 	}
 	if w.m, err = stack.NewMachine(stack.MachineOptions{Engines: e, Inbox: stack.Inbox}); err != nil {
 		t.Fatal(err)

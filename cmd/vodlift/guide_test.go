@@ -16,6 +16,8 @@ import (
 
 	"github.com/vodlift/vodlift"
 	"github.com/vodlift/vodlift/local/template"
+	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/markup"
 )
 
 // The guides in docs/ are written to be typed from. What stands in their fenced blocks is checked here, and what
@@ -103,7 +105,7 @@ func shellWords(line string) (words []string, err error) {
 			end()
 		case r == '#' && !in:
 			return words, nil
-		case strings.ContainsRune("|&;<>`\\*", r):
+		case strings.ContainsRune("|&;<`\\*", r):
 			return nil, fmt.Errorf("a guide has plain commands only, no %q", r)
 		default:
 			word, in = word+string(r), true
@@ -175,48 +177,22 @@ func (c *checker) check(t *testing.T, text string) (errs []error) {
 
 // awsCalls are the calls of the aws command line that guides use, with the flags that these have (AWS CLI v2 reference).
 var awsCalls = map[string][]string{
-	"cloudformation describe-stacks":            {"stack-name", "query", "output", "region"},
-	"dynamodb restore-table-to-point-in-time":   {"source-table-name", "target-table-name", "restore-date-time", "use-latest-restorable-time", "region"},
-	"dynamodb describe-continuous-backups":      {"table-name", "region"},
-	"dynamodb wait":                             {"table-name", "region"},
-	"dynamodb update-time-to-live":              {"table-name", "time-to-live-specification", "region"},
-	"dynamodb update-continuous-backups":        {"table-name", "point-in-time-recovery-specification", "region"},
-	"dynamodb query":                            {"table-name", "key-condition-expression", "expression-attribute-values", "consistent-read", "region", "max-items"},
-	"dynamodb get-item":                         {"table-name", "key", "consistent-read", "region"},
-	"dynamodb delete-table":                     {"table-name", "region"},
-	"sqs get-queue-attributes":                  {"queue-url", "attribute-names", "region"},
-	"sqs receive-message":                       {"queue-url", "max-number-of-messages", "visibility-timeout", "region"},
-	"s3 cp":                                     {"region", "recursive"},
-	"s3api put-bucket-lifecycle-configuration":  {"bucket", "lifecycle-configuration", "region"},
-	"logs tail":                                 {"since", "follow", "filter-pattern", "region", "format"},
-	"cloudformation describe-stack-resource":    {"stack-name", "logical-resource-id", "query", "output", "region"},
-	"events disable-rule":                       {"name", "region"},
-	"events enable-rule":                        {"name", "region"},
-	"stepfunctions list-executions":             {"state-machine-arn", "status-filter", "max-items", "region"},
-	"stepfunctions get-execution-history":       {"execution-arn", "reverse-order", "max-items", "region"},
-	"service-quotas get-service-quota":          {"service-code", "quota-code", "region"},
-	"cloudformation describe-stack-events":      {"stack-name", "max-items", "region"},
-	"lambda get-function-configuration":         {"function-name", "region"},
-	"cloudwatch describe-alarms":                {"state-value", "alarm-name-prefix", "query", "output", "region"},
-	"events list-rule-names-by-target":          {"target-arn", "region"},
-	"events list-rules":                         {"name-prefix", "query", "output", "region"},
-	"cloudformation list-stack-resources":       {"stack-name", "query", "output", "region"},
-	"sqs start-message-move-task":               {"source-arn", "destination-arn", "region"},
-	"cloudformation continue-update-rollback":   {"stack-name", "region"},
-	"cloudformation detect-stack-drift":         {"stack-name", "region"},
-	"stepfunctions describe-execution":          {"execution-arn", "region"},
-	"dynamodb describe-table":                   {"table-name", "query", "output", "region"},
-	"cloudformation get-template":               {"stack-name", "region"},
-	"cloudformation describe-stack-resources":   {"stack-name", "query", "output", "region"},
-	"stepfunctions stop-execution":              {"execution-arn", "region"},
-	"lambda put-function-concurrency":           {"function-name", "reserved-concurrent-executions", "region"},
-	"lambda delete-function-concurrency":        {"function-name", "region"},
-	"dynamodb list-tables":                      {"region"},
-	"s3 ls":                                     {"region", "recursive"},
-	"sts get-caller-identity":                   {"region"},
-	"cloudformation wait":                       {"stack-name", "region"},
-	"dynamodb wait table-exists":                {"table-name", "region"},
-	"cloudformation wait stack-delete-complete": {"stack-name", "region"},
+	"cloudformation describe-stacks":          {"stack-name", "query", "output", "region"},
+	"dynamodb restore-table-to-point-in-time": {"source-table-name", "target-table-name", "restore-date-time", "use-latest-restorable-time", "region"},
+	"dynamodb describe-continuous-backups":    {"table-name", "region"},
+	"dynamodb wait":                           {"table-name", "region"},
+	"dynamodb get-item":                       {"table-name", "key", "query", "region"},
+	"dynamodb delete-table":                   {"table-name", "region"},
+	"sqs receive-message":                     {"queue-url", "max-number-of-messages", "visibility-timeout", "region"},
+	"s3 cp":                                   {"region", "recursive"},
+	"logs tail":                               {"since", "follow", "filter-pattern", "region", "format"},
+	"cloudformation describe-stack-resource":  {"stack-name", "logical-resource-id", "query", "output", "region"},
+	"events disable-rule":                     {"name", "region"},
+	"events enable-rule":                      {"name", "region"},
+	"stepfunctions list-executions":           {"state-machine-arn", "status-filter", "max-items", "region"},
+	"events list-rules":                       {"name-prefix", "query", "output", "region"},
+	"dynamodb describe-table":                 {"table-name", "query", "output", "region"},
+	"dynamodb put-item":                       {"table-name", "item", "region"},
 }
 
 func (c *checker) command(t *testing.T, words []string) error {
@@ -295,11 +271,20 @@ func (c *checker) vodlift(t *testing.T, args []string) error {
 
 // parameter checks NAME=VALUE against the template.
 func (c *checker) parameter(kv string) error {
-	name, _, ok := strings.Cut(kv, "=")
+	name, value, ok := strings.Cut(kv, "=")
 	if _, there := c.t.Parameters[name]; !ok || !there {
 		return fmt.Errorf("template.yaml has no parameter %s", name)
 	}
-	return nil
+	if name != "Routes" {
+		return nil
+	}
+	// As sam reads it (samcli/cli/types.py): in double quotes, those of the value with a backslash.
+	var text string
+	if err := json.Unmarshal([]byte(value), &text); err != nil {
+		return fmt.Errorf("sam would not read the value of %s: %w", name, err)
+	}
+	_, err := manifest.ParseRoutes([]byte(text), manifest.KnownTargets())
+	return err
 }
 
 func (c *checker) sam(args []string) error {
@@ -458,5 +443,44 @@ func TestAMisspeltGuideIsFound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheRunbookHasEveryAlarmAndNoOther(t *testing.T) {
+	var alarms []string
+	for _, m := range regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm$`).FindAllStringSubmatch(readRepo(t, "template.yaml"), -1) {
+		alarms = append(alarms, m[1])
+	}
+	slices.Sort(alarms)
+	for _, name := range []string{"docs/runbook.md", "docs/runbook.zh-CN.md"} {
+		var entries []string
+		for _, m := range regexp.MustCompile(`(?m)^## (\w+Alarm)`).FindAllStringSubmatch(readRepo(t, name), -1) {
+			entries = append(entries, m[1])
+		}
+		slices.Sort(entries)
+		if len(alarms) == 0 || !slices.Equal(entries, alarms) {
+			t.Errorf("%s has entries for %v; template.yaml has %v", name, entries, alarms)
+		}
+	}
+}
+
+func TestTheReadmesSidecarIsOne(t *testing.T) {
+	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+		found := false
+		for _, f := range fences(readRepo(t, name)) {
+			if f.kind != "json" {
+				continue
+			}
+			found = true
+			m, err := manifest.Parse([]byte(strings.Join(f.lines, "\n")), manifest.KnownTargets())
+			if err != nil || m.Cover == nil || m.PublishAt.IsZero() {
+				t.Errorf("%s: %v", name, err)
+			} else if _, err := markup.Parse(m.Title); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if !found {
+			t.Errorf("%s shows no sidecar", name)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,6 +32,8 @@ type reader struct {
 	out   string // what the last block printed
 	id    string // the last publication
 	ran   int
+	// paused: the demo waits with its sample, so it is not waited for.
+	paused bool
 }
 
 func TestTheGuideOfTheFirstPublicationWordForWord(t *testing.T) {
@@ -68,6 +71,33 @@ func TestTheGuideOfTheFirstPublicationWordForWord(t *testing.T) {
 	}
 	if r.ran < 25 {
 		t.Errorf("only %d commands were run", r.ran)
+	}
+}
+
+// A copy that was made as the guide says has the pause in it.
+func TestTheRestoreDrillOfOneMachineStartsPaused(t *testing.T) {
+	home := t.TempDir()
+	r := &reader{guide: readRepo(t, "docs/restore-drill.md"), paused: true, bench: bench{dir: t.TempDir(), data: filepath.Join(home, "vodlift")}, stop: func() {}}
+	r.env = map[string]string{dataVariable: r.data}
+	t.Cleanup(func() { r.stop() })
+	r.typed(t, []string{"vodlift", "local", "--data", "~/vodlift"})
+	n := 0
+	for _, f := range fences(r.guide) {
+		if f.kind != "sh" || f.mark != "machine" {
+			continue
+		}
+		if n++; n == 2 {
+			r.stop() // "stop vodlift with Ctrl-C"
+		}
+		r.block(t, f)
+	}
+	if out, _ := r.typed(t, []string{"vodlift", "doctor"}); n != 2 || !strings.Contains(out, "nothing is paused") {
+		t.Errorf("%d blocks; the original: %s", n, out)
+	}
+	r.typed(t, []string{"vodlift", "local", "--data", "~/vodlift-copy"})
+	out, status := r.typed(t, []string{"vodlift", "doctor", "--data", "~/vodlift-copy"})
+	if status != exitFailed || !strings.Contains(out, "global is paused: nothing is sent or published there") {
+		t.Errorf("the copy: %d\n%s", status, out)
 	}
 }
 
@@ -112,6 +142,12 @@ func (r *reader) typed(t *testing.T, words []string) (out string, status int) {
 		name, value, _ := strings.Cut(words[1], "=")
 		r.env[name] = value
 		return "", exitOK
+	case words[0] == "cp":
+		b, err := exec.CommandContext(t.Context(), "cp", words[1:]...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
+		return "", exitOK
 	case words[0] == "go": // the checker looks whether it is there
 		return "", exitOK
 	case words[0] != "vodlift":
@@ -146,7 +182,7 @@ func (r *reader) start(t *testing.T, args []string) string {
 	t.Helper()
 	r.stop()
 	until := "Ctrl-C stops"
-	if _, err := stack.ReadIdentity(r.data); err != nil {
+	if _, err := stack.ReadIdentity(r.data); err != nil || r.paused {
 		until = "vodlift runs on"
 	}
 	ctx, cancel := context.WithCancel(t.Context())

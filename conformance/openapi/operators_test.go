@@ -98,7 +98,7 @@ func newDesk(t testing.TB, doc *document) *desk {
 		Platforms: map[string]console.Platform{"mem": {Base: platform.URL, Login: nobody{}, NeedSecret: true,
 			Lacks: func([]string) []console.Lack { return []console.Lack{{Scope: "read", What: "it cannot be looked for"}} }}},
 		Records: []console.Record{{Name: regexp.MustCompile("^vod-callback$")}},
-		Place:   console.Place{Redirect: func(p string) string { return "https://own.example/oauth/" + p + "/callback" }, Inbox: "inbox", Region: "here", Kind: "test"}}
+		Place:   console.Place{Redirect: func(_ context.Context, p string) string { return "https://own.example/oauth/" + p + "/callback" }, Inbox: "inbox", Region: "here", Kind: "test"}}
 	d.console = console.New(parts)
 	d.submit = handler.HTTPJSON(202, d.w.Submit)
 	return d

@@ -22,7 +22,7 @@ func (s *Stack) place() console.Place {
 			return Info{s.Running, i.Accounts, i.Free, i.Slots, i.Paused}, err
 		},
 		SentNow: s.SentNow,
-		Redirect: func(platform string) string {
+		Redirect: func(_ context.Context, platform string) string {
 			if s.Identity.Kind == Demo && platform == "douyin" {
 				return fakedouyin.DefaultRedirect
 			}

@@ -35,7 +35,6 @@ type Config struct {
 	Paces      map[string]Pace // PACES, optional: by target or account
 	Handover   []string        // HANDOVER, optional: targets and accounts whose posts a person may make by hand
 	StartsFrom time.Time       // STARTS_FROM: older objects are never started by a sweep
-	APIURL     string          // API_URL: of our own HTTP API, for the addresses that logins come back to
 }
 
 // Pace is how often an account publishes; see state.Pace.
@@ -116,7 +115,7 @@ func needs() map[string][]string {
 		"finalize":     slices.Concat(base, pools, targets, videos[1:], waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
 		"refreshtoken": slices.Concat(base, pools, targets, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES"}),
-		"console":      slices.Concat(base, pools, targets, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "API_URL", "VOD_ACCOUNT"}),
+		"console":      slices.Concat(base, pools, targets, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "VOD_ACCOUNT"}),
 		"reconcile":    slices.Concat(base, pools, douyin, videos, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
 		"appserver": slices.Concat(base, videos, []string{"KMS_KEY_ID", "OPEN_SIGNUP", "DEMO_ENDPOINTS", "GUEST_UPLOAD",
 			"STS_ROLE_ARN", "CATALOGUE_BUCKET", "ALLOW_ORIGIN"}),

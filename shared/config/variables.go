@@ -8,21 +8,22 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
 var (
-	originForm = regexp.MustCompile(`^(\*|https://[a-z0-9.-]+(:[0-9]{1,5})?)$`)
-	machineARN = regexp.MustCompile(`^arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}$`)
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	tableName  = regexp.MustCompile(`^[A-Za-z0-9_.-]{3,255}$`)
-	kmsKey     = regexp.MustCompile(`^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|[A-Za-z0-9-]{36}|mrk-[0-9a-f]{32})$`)
-	vodRegion  = regexp.MustCompile(`^[a-z]{2}-[a-z0-9-]{2,30}$`)
-	roleARN    = regexp.MustCompile(`^acs:ram::[0-9]{5,20}:role/[A-Za-z0-9._-]{1,64}$`)
-	templateID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	busName    = regexp.MustCompile(`^[/.A-Za-z0-9_:-]{1,256}$`)
+	originForm = lazily(`^(\*|https://[a-z0-9.-]+(:[0-9]{1,5})?)$`)
+	machineARN = lazily(`^arn:[a-z-]+:states:[a-z0-9-]+:\d{12}:stateMachine:[A-Za-z0-9_-]{1,80}$`)
+	bucketName = lazily(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	tableName  = lazily(`^[A-Za-z0-9_.-]{3,255}$`)
+	kmsKey     = lazily(`^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:(key|alias)/[A-Za-z0-9/_-]+|alias/[A-Za-z0-9/_-]+|[A-Za-z0-9-]{36}|mrk-[0-9a-f]{32})$`)
+	vodRegion  = lazily(`^[a-z]{2}-[a-z0-9-]{2,30}$`)
+	roleARN    = lazily(`^acs:ram::[0-9]{5,20}:role/[A-Za-z0-9._-]{1,64}$`)
+	templateID = lazily(`^[A-Za-z0-9_-]{1,64}$`)
+	busName    = lazily(`^[/.A-Za-z0-9_:-]{1,256}$`)
 )
 
 // variables is every name that some function reads.
@@ -51,7 +52,6 @@ func variables() map[string]variable {
 		may("PACES", "", paces),
 		may("HANDOVER", "", handover),
 		may("ALLOW_ORIGIN", "", pattern(originForm, "* or one origin such as https://app.example.com", func(c *Config) *string { return &c.AppServer.AllowOrigin })),
-		may("API_URL", "", host(func(c *Config) *string { return &c.APIURL })),
 		must("DOUYIN_GENERATION", word(func(c *Config) *string { return &c.Douyin.Generation }, "legacy", "v1")),
 		must("DOUYIN_AUTH", word(func(c *Config) *string { return &c.Douyin.Auth }, "header", "query")),
 		must("VOD_REGION", pattern(vodRegion, "a region of VOD, like cn-shanghai", func(c *Config) *string { return &c.VOD.Region })),
@@ -73,9 +73,14 @@ func variables() map[string]variable {
 	return out
 }
 
-func pattern(re *regexp.Regexp, rule string, field func(*Config) *string) func(*Config, string) string {
+// lazily compiles a pattern at its first use: counted repetitions are slow to compile, and each function needs few.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
+func pattern(re func() *regexp.Regexp, rule string, field func(*Config) *string) func(*Config, string) string {
 	return func(c *Config, v string) string {
-		if !re.MatchString(v) {
+		if !re().MatchString(v) {
 			return rule
 		}
 		*field(c) = v

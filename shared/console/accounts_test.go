@@ -185,7 +185,7 @@ func TestACredentialIsTriedBeforeItTakesTheOldOnesPlace(t *testing.T) {
 
 func TestTheAddressOfALoginIsRememberedOnceItWorked(t *testing.T) {
 	d := newDesk(t)
-	d.Place.Redirect = func(string) string { return "" }
+	d.Place.Redirect = func(context.Context, string) string { return "" }
 	begin := func(redirect string) (int, string) {
 		return d.post(t, "/api/accounts", fmt.Sprintf(`{"account":"one/main","begin":{"redirect":%q}}`, redirect))
 	}
@@ -212,15 +212,15 @@ func TestTheAddressOfALoginIsRememberedOnceItWorked(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	d.Place.OwnPage = true
-	d.Place.Redirect = func(p string) string { return "https://own.example/oauth/" + p + "/callback" }
+	d.Place.Redirect = func(_ context.Context, p string) string { return "https://own.example/oauth/" + p + "/callback" }
 	if got := begun("https://own.example/oauth/one/callback"); !got.Own {
 		t.Errorf("our own page: got %+v", got)
 	}
-	d.Place.Redirect = func(string) string { return "https://vodlift.example/elsewhere" }
+	d.Place.Redirect = func(context.Context, string) string { return "https://vodlift.example/elsewhere" }
 	if got := begun(""); got.Redirect != at || got.Own {
 		t.Errorf("what worked counts before what a place says: got %+v", got)
 	}
-	d.Place.Redirect = func(string) string { return "" }
+	d.Place.Redirect = func(context.Context, string) string { return "" }
 	if got := begun("https://other.example/oauth").Redirect; got != "https://other.example/oauth" {
 		t.Errorf("what is said counts: got %q", got)
 	}
@@ -288,11 +288,11 @@ func TestTheDoctorSaysWhoseTurnItIsAroundAnAccount(t *testing.T) {
 	is("app vod", console.CheckOK, "id ram-user")
 	key("vod-callback", "https://former.example/callbacks/vod")
 	is("callbacks vod", console.CheckOK, "their key is set")
-	d.Place.Callback = func(string) string { return url }
+	d.Place.Callback = func(context.Context, string) string { return url }
 	is("callbacks vod", console.CheckTurn, "each is refused")
 	key("vod-callback", url)
 	is("callbacks vod", console.CheckOK, url)
-	d.Place.Callback = func(string) string { return "" }
+	d.Place.Callback = func(context.Context, string) string { return "" }
 	is("callbacks vod", console.CheckNote, "cannot reach this place")
 
 	save("web/main", token.Token{Access: "COOKIE-SECRET", Expires: d.now.Add(40 * 24 * time.Hour)})

@@ -74,9 +74,9 @@ type Place struct {
 	// SentNow is how many bytes of an upload were handed to the platform since the process started.
 	SentNow func(upload string) int64
 	// Redirect is the address that logins of a platform come back to where the operator names none; "" = he has to.
-	Redirect func(platform string) string
+	Redirect func(ctx context.Context, platform string) string
 	// Callback is the address at which a platform's callbacks arrive here; "" = they cannot. nil: this place says nothing.
-	Callback func(platform string) string
+	Callback func(ctx context.Context, platform string) string
 	// Events tells whether the bucket's events reach us: its text for people, or what is wrong. nil: this place does not look.
 	Events func(ctx context.Context) (text string, err error)
 	// OwnPage says that Redirect gives the addresses of LoginPage, so that the browser finishes a login.
@@ -116,7 +116,7 @@ func New(p Parts) *Console {
 		p.Place.SentNow = func(string) int64 { return 0 }
 	}
 	if p.Place.Redirect == nil {
-		p.Place.Redirect = func(string) string { return "" }
+		p.Place.Redirect = func(context.Context, string) string { return "" }
 	}
 	c := &Console{Parts: p, log: p.Log, logins: logins{table: p.Table, now: p.Now}}
 	if p.Place.Info == nil {

@@ -24,7 +24,7 @@ func (c *Console) checkCallbacks(ctx context.Context, platform string) []Check {
 	what, do := "callbacks "+platform, "vodlift app set "+p.CallbackKey
 	at := ""
 	if c.Place.Callback != nil {
-		at = c.Place.Callback(platform)
+		at = c.Place.Callback(ctx, platform)
 	}
 	key, err := c.Vault.App(ctx, p.CallbackKey)
 	switch {

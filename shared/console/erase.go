@@ -191,7 +191,7 @@ func (c *Console) unhook(ctx context.Context) ([]Unhooked, error) {
 		u := Unhooked{Account: i.Account}
 		address := ""
 		if c.Place.Callback != nil {
-			address = c.Place.Callback(i.Account.Target())
+			address = c.Place.Callback(ctx, i.Account.Target())
 		}
 		t, _, err := c.Targets.OpenTarget(ctx, i.Account)
 		h, can := t.(Unhooker)

@@ -79,7 +79,7 @@ func newLeaving(t *testing.T) *leavingDesk {
 	w := workflow.New(workflow.Parts{Ledger: state.New(db, seal, now, strings.NewReader(strings.Repeat("r", 1<<16)), state.Settings{}), Targets: d.hook, Now: now, Log: log})
 	d.Console = New(Parts{Workflow: w, Vault: vault, Table: db, HTTP: &http.Client{},
 		Platforms: map[string]Platform{"douyin": {}, "alivod": {}, "cookies": {NoApp: true}},
-		Place:     Place{Callback: func(p string) string { return "https://own.example/" + p }},
+		Place:     Place{Callback: func(_ context.Context, p string) string { return "https://own.example/" + p }},
 		Records:   []Record{{Name: regexp.MustCompile(`^vod-callback$|^forward$`)}, {Name: regexp.MustCompile(`^youku-watch-[a-z]+$`)}}})
 	d.eraseRoutes(d.mux)
 	for _, a := range []upload.Account{"douyin/main", "alivod/main", "broken/one"} {

@@ -93,7 +93,7 @@ func (c *Console) begin(ctx context.Context, p Platform, q AccountRequest) (any,
 			return nil, err
 		}
 	}
-	own := c.Place.Redirect(a.Target())
+	own := c.Place.Redirect(ctx, a.Target())
 	b.Redirect = cmp.Or(b.Redirect, own)
 	if b.Redirect == "" {
 		return nil, fault.InvalidField(op, "redirect", "https, as registered with the app", "say the address that the platform's console has for this app: --redirect https://...")

@@ -69,7 +69,7 @@ func newDesk(t *testing.T) *desk {
 	d.Console = console.New(console.Parts{
 		Workflow: w, Vault: vault, Table: db, HTTP: &http.Client{},
 		Platforms: map[string]console.Platform{"one": {Login: d.page}, "two": {Login: d.page}},
-		Place:     console.Place{Redirect: func(p string) string { return "https://own.example/oauth/" + p + "/callback" }},
+		Place:     console.Place{Redirect: func(_ context.Context, p string) string { return "https://own.example/oauth/" + p + "/callback" }},
 	})
 	for _, p := range []string{"one", "two"} {
 		if err := vault.PutApp(t.Context(), p, token.AppKey{ID: "client-" + p, Secret: "APP-SECRET"}); err != nil {

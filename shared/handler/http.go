@@ -27,6 +27,7 @@ type Caller struct {
 	Account  string            // of AWS
 	Claims   map[string]string // of a JWT
 	SourceIP string
+	Domain   string // of the API that the request came to, as the gateway knows it
 }
 
 type callerKey struct{}
@@ -38,7 +39,7 @@ func CallerFrom(ctx context.Context) Caller {
 }
 
 func callerOf(req events.APIGatewayV2HTTPRequest) Caller {
-	c := Caller{SourceIP: req.RequestContext.HTTP.SourceIP}
+	c := Caller{SourceIP: req.RequestContext.HTTP.SourceIP, Domain: req.RequestContext.DomainName}
 	if a := req.RequestContext.Authorizer; a != nil {
 		if a.IAM != nil {
 			c.ARN, c.Account = a.IAM.UserARN, a.IAM.AccountID

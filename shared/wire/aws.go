@@ -99,7 +99,7 @@ func awsEngines(name string) (config.Config, Engines, error) {
 	}
 	var routes manifest.Routes
 	if len(c.Routes) > 0 {
-		if routes, err = manifest.ParseRoutes(c.Routes, manifest.KnownTargets()); err != nil {
+		if routes, err = manifest.ParseRoutes(inInbox(c.Routes, c.Inbox), manifest.KnownTargets()); err != nil {
 			return c, Engines{}, err
 		}
 	}
@@ -159,27 +159,61 @@ func PlatformHosts(douyin string) []string {
 	return append([]string{douyin, "api.youku.com", "*.aliyuncs.com"}, douyinweb.Hosts()...)
 }
 
-// awsPlace is where the console stands on AWS. Logins come back to our own HTTP API.
-func awsPlace(c config.Config, region string) console.Place {
-	return console.Place{Inbox: c.Inbox, Region: region, Kind: "aws", Routes: "the template's parameter Routes, and deploy", OwnPage: true, Callback: func(platform string) string { return callbackOf(c.APIURL, platform) }, Redirect: func(platform string) string {
-		if c.APIURL == "" {
-			return ""
+// inInbox names the inbox as the bucket of every route that names none: its name is made at the first deployment. A
+// function that is not told the inbox asks the routes for their accounts only.
+func inInbox(raw json.RawMessage, inbox string) json.RawMessage {
+	var routes []map[string]json.RawMessage
+	if json.Unmarshal(raw, &routes) != nil {
+		return raw // whoever parses it says what is wrong
+	}
+	if inbox == "" {
+		inbox = "inbox"
+	}
+	for _, r := range routes {
+		if _, named := r["bucket"]; !named && r != nil {
+			r["bucket"], _ = json.Marshal(inbox)
 		}
-		return c.APIURL + "/oauth/" + platform + "/callback"
-	}}
+	}
+	b, err := json.Marshal(routes)
+	if err != nil {
+		return raw
+	}
+	return b
 }
 
-// callbackOf is where a platform's callbacks come to, below the address of our own API; "" where it is not known.
-func callbackOf(api, platform string) string {
-	switch {
-	case api == "":
-		return ""
-	case platform == "alivod":
-		return api + "/callbacks/vod"
-	case platform == "douyin":
-		return api + "/callbacks/douyin"
+// awsPlace is where the console stands on AWS. Logins come back, and callbacks come, to the very API that the operator's
+// request came to: its address cannot be in the environment, since the API names the function.
+func awsPlace(c config.Config, region string) console.Place {
+	return console.Place{
+		Inbox: c.Inbox, Region: region, Kind: "aws", Routes: "the template's parameter Routes, and deploy", OwnPage: true,
+		Callback: func(ctx context.Context, platform string) string {
+			switch own := ownAPI(ctx); {
+			case own == "":
+				return ""
+			case platform == "alivod":
+				return own + "/callbacks/vod"
+			case platform == "douyin":
+				return own + "/callbacks/douyin"
+			}
+			return ""
+		},
+		Redirect: func(ctx context.Context, platform string) string {
+			if own := ownAPI(ctx); own != "" {
+				return own + "/oauth/" + platform + "/callback"
+			}
+			return ""
+		},
 	}
-	return ""
+}
+
+// ownAPI is the address of the API that has the open routes, by the domain that the gateway says an operator's request came
+// to. The console's own API (template.yaml, ConsoleApi) has none of them; its operators have claims.
+func ownAPI(ctx context.Context) string {
+	by := handler.CallerFrom(ctx)
+	if by.Domain == "" || by.Claims != nil {
+		return ""
+	}
+	return "https://" + by.Domain
 }
 
 // machines is the deployed state machine as starter and waker. IAM: states:StartExecution on the machine;

@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -243,21 +242,21 @@ func checkTags(m meta) error {
 }
 
 var (
-	idForm       = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
-	locationForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,250}$`) // a bucket with its endpoint
+	idForm       = lazily(`^[A-Za-z0-9_-]{1,128}$`)
+	locationForm = lazily(`^[a-z0-9][a-z0-9.-]{1,250}$`) // a bucket with its endpoint
 )
 
 func checkFields(m meta) error {
 	switch {
 	case m.CateID < 0:
 		return invalid("alivod.cate_id", "> 0", fmt.Sprintf("it is %d", m.CateID))
-	case m.TemplateGroupID != "" && !idForm.MatchString(m.TemplateGroupID):
+	case m.TemplateGroupID != "" && !idForm().MatchString(m.TemplateGroupID):
 		return invalid("alivod.template_group_id", "letters, digits, - and _", "this is not the id of a template group")
-	case m.WorkflowID != "" && !idForm.MatchString(m.WorkflowID):
+	case m.WorkflowID != "" && !idForm().MatchString(m.WorkflowID):
 		return invalid("alivod.workflow_id", "letters, digits, - and _", "this is not the id of a workflow")
 	case m.TemplateGroupID != "" && m.WorkflowID != "":
 		return invalid("alivod.workflow_id", "not beside template_group_id", "VOD takes one of the two")
-	case m.StorageLocation != "" && !locationForm.MatchString(m.StorageLocation):
+	case m.StorageLocation != "" && !locationForm().MatchString(m.StorageLocation):
 		return invalid("alivod.storage_location", "a bucket with its endpoint", "this is none")
 	}
 	if m.CoverURL != "" {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vodlift/vodlift/shared/fault"
@@ -65,10 +66,10 @@ const (
 )
 
 var (
-	arnForm     = regexp.MustCompile(`^acs:ram::[0-9]{1,32}:role/[A-Za-z0-9.@_-]{1,64}$`)
-	sessionForm = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,32}$`)
-	keyIDForm   = regexp.MustCompile(`^[A-Za-z0-9._-]{4,128}$`)
-	secretForm  = regexp.MustCompile(`^[!-~]{4,256}$`)
+	arnForm     = lazily(`^acs:ram::[0-9]{1,32}:role/[A-Za-z0-9.@_-]{1,64}$`)
+	sessionForm = lazily(`^[A-Za-z0-9.@_-]{2,32}$`)
+	keyIDForm   = lazily(`^[A-Za-z0-9._-]{4,128}$`)
+	secretForm  = lazily(`^[!-~]{4,256}$`)
 )
 
 func (r role) text() string {
@@ -90,7 +91,12 @@ func parseRole(s string) (role, bool) {
 			return r, false
 		}
 	}
-	return r, arnForm.MatchString(r.ARN) && (r.Session == "" || sessionForm.MatchString(r.Session)) && (r.Duration == 0 || r.Duration >= minDuration && r.Duration <= maxDuration)
+	return r, arnForm().MatchString(r.ARN) && (r.Session == "" || sessionForm().MatchString(r.Session)) && (r.Duration == 0 || r.Duration >= minDuration && r.Duration <= maxDuration)
+}
+
+// lazily compiles a pattern at its first use: counted repetitions are slow to compile, and every function starts with them.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
 // ParseLogin reads what an account logs in with: a RAM user's key {"access_key_id", "access_key_secret"}, which never ends
@@ -120,9 +126,9 @@ func ParseLogin(raw []byte) (token.Token, error) {
 	switch hasKey, hasRole := in.key != (key{}), in.role != (role{}); {
 	case hasKey == hasRole:
 		return bad("login", either, "give the one or the other")
-	case hasRole && !arnForm.MatchString(in.ARN):
+	case hasRole && !arnForm().MatchString(in.ARN):
 		return bad("role_arn", "acs:ram::<account>:role/<name>", "this is not the ARN of a role")
-	case hasRole && in.role.Session != "" && !sessionForm.MatchString(in.role.Session):
+	case hasRole && in.role.Session != "" && !sessionForm().MatchString(in.role.Session):
 		return bad("session_name", "2 to 32 of A-Z a-z 0-9 . @ _ -", "it has another form")
 	case hasRole && in.Duration != 0 && (in.Duration < minDuration || in.Duration > maxDuration):
 		return bad("duration_seconds", fmt.Sprintf("%d to %d", minDuration, maxDuration), fmt.Sprintf("it is %d", in.Duration))
@@ -130,9 +136,9 @@ func ParseLogin(raw []byte) (token.Token, error) {
 		return token.Token{Subject: in.ARN, Refresh: in.role.text()}, nil
 	case in.Token != "":
 		return bad("security_token", "not given", "a session that ends is no login: give the role's ARN, and set the app's key")
-	case !keyIDForm.MatchString(in.ID):
+	case !keyIDForm().MatchString(in.ID):
 		return bad("access_key_id", "the id of an access key", "it has another form")
-	case !secretForm.MatchString(in.Secret):
+	case !secretForm().MatchString(in.Secret):
 		return bad("access_key_secret", "the secret of an access key", "it has another form")
 	}
 	b, err := json.Marshal(in.key)
