@@ -84,6 +84,7 @@ step "the machine in aws-local-stepfunctions and moto; asl-validator" machine
 step "bootstraps under the Runtime Interface Emulator and our host" emulator
 step "Function Compute's binaries under our runtime API" gotest ./local/fcruntime ./shared/forward
 step "one publication with real processes on DynamoDB Local" publication
+step "the books after thirteen lives of a killed process" gotest -run TheBooksBalance -v ./local/stack
 step "drops by the aws command line and rclone" trigger
 step "in a browser (e2e/run.sh)" browser
 step "govulncheck" "$here/vulnerabilities.sh"

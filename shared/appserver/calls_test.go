@@ -322,6 +322,17 @@ func TestGuestsUploadOnlyWhereTheyMay(t *testing.T) {
 	}
 }
 
+// Without getSts nobody here can have made an id that we did not issue.
+func TestWithoutGetStsNobodyBindsWhatWeDidNotIssue(t *testing.T) {
+	for role, want := range map[string]string{"": "403", "acs:ram::1:role/app": "200"} {
+		r := newRig(t, func(s *appserver.Settings, _ *users.Settings) { s.RoleARN = role })
+		me, made := r.person("myself"), r.p.Add(vod0())
+		if a := r.send("POST", "/vod/videoPublish", values("token", me.token, "videoId", made)); a.Code != want {
+			t.Errorf("role %q: %s", role, a.raw)
+		}
+	}
+}
+
 // getSts hands out nothing but the right to make uploads.
 func TestTheSessionPolicyIsNarrow(t *testing.T) {
 	r := newRig(t)
