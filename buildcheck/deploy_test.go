@@ -203,7 +203,7 @@ var contextVariable = regexp.MustCompile(`\$context\.[A-Za-z.]+`)
 
 // accessLogRules: a query or a header may be a secret (callbacks, logins, apps), so only named variables are logged.
 func accessLogRules(t *template.Template) (f findings) {
-	allowed := []string{"requestTime", "requestId", "identity.sourceIp", "httpMethod", "routeKey", "path", "status", "responseLength", "responseLatency", "error.messageString", "authorizer.claims.sub"}
+	allowed := []string{"requestTime", "requestId", "identity.sourceIp", "httpMethod", "routeKey", "path", "status", "responseLength", "responseLatency", "error.message", "authorizer.claims.sub"}
 	n := 0
 	for id, r := range t.Resources {
 		s := r.Properties["AccessLogSettings"]

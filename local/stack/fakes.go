@@ -269,7 +269,7 @@ func (s *Stack) login(ctx context.Context, a upload.Account, app token.AppKey, t
 	}
 	t.Grant = "demo"
 	_, err := s.Vault.SaveLogin(ctx, a, t)
-	if fault.KindOf(err) == fault.CredentialsExpired {
+	if k := fault.KindOf(err); k == fault.CredentialsExpired || k == fault.Duplicate {
 		s.log.Warn("a demo account has to log in again", "account", string(a)) // withdrawn; the stack runs all the same
 		return nil
 	}

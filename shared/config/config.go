@@ -32,9 +32,10 @@ type Config struct {
 	VOD        VOD
 	AppServer  AppServer
 	Waits      Waits
-	Paces      map[string]Pace // PACES, optional: by target or account
-	Handover   []string        // HANDOVER, optional: targets and accounts whose posts a person may make by hand
-	StartsFrom time.Time       // STARTS_FROM: older objects are never started by a sweep
+	OSSBuckets map[string]string // OSS_BUCKETS, optional: buckets of OSS that videos are read from, with their endpoints
+	Paces      map[string]Pace   // PACES, optional: by target or account
+	Handover   []string          // HANDOVER, optional: targets and accounts whose posts a person may make by hand
+	StartsFrom time.Time         // STARTS_FROM: older objects are never started by a sweep
 }
 
 // Pace is how often an account publishes; see state.Pace.
@@ -108,15 +109,15 @@ func needs() map[string][]string {
 	videos := []string{"VOD_REGION", "VOD_ACCOUNT", "REVIEW", "TRANSCODE_TEMPLATE"} // of every function that moves the apps' videos
 	targets := slices.Concat(douyin, vod)                                           // of every function that speaks to platforms
 	return map[string][]string{
-		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM", "KMS_KEY_ID"}),
+		"ingest":       slices.Concat(base, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "ROUTES", "STARTS_FROM", "KMS_KEY_ID", "OSS_BUCKETS"}),
 		"vodcallback":  slices.Concat(base, pools, videos, []string{"KMS_KEY_ID"}),
-		"initupload":   slices.Concat(base, pools, targets, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES"}),
-		"uploadpart":   slices.Concat(base, targets, []string{"KMS_KEY_ID"}),
+		"initupload":   slices.Concat(base, pools, targets, waits, []string{"KMS_KEY_ID", "MIN_RANGE_BYTES", "MAX_RANGES", "OSS_BUCKETS"}),
+		"uploadpart":   slices.Concat(base, targets, []string{"KMS_KEY_ID", "OSS_BUCKETS"}),
 		"finalize":     slices.Concat(base, pools, targets, videos[1:], waits, []string{"KMS_KEY_ID", "SETTLE_LAG"}),
 		"park":         slices.Concat(base, pools, []string{"KMS_KEY_ID"}),
 		"refreshtoken": slices.Concat(base, pools, targets, []string{"STATE_MACHINE_ARN", "KMS_KEY_ID", "ROUTES"}),
 		"console":      slices.Concat(base, pools, targets, waits, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "MIN_RANGE_BYTES", "MAX_RANGES", "VOD_ACCOUNT"}),
-		"reconcile":    slices.Concat(base, pools, douyin, videos, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME"}),
+		"reconcile":    slices.Concat(base, pools, douyin, videos, []string{"STATE_MACHINE_ARN", "INBOX_BUCKET", "KMS_KEY_ID", "ROUTES", "STARTS_FROM", "EVENT_BUS_NAME", "OSS_BUCKETS"}),
 		"appserver": slices.Concat(base, videos, []string{"KMS_KEY_ID", "OPEN_SIGNUP", "DEMO_ENDPOINTS", "GUEST_UPLOAD",
 			"STS_ROLE_ARN", "CATALOGUE_BUCKET", "ALLOW_ORIGIN"}),
 	}

@@ -49,6 +49,7 @@ func variables() map[string]variable {
 		must("STARTS_FROM", startsFrom),
 		must("SETTLE_LAG", span(time.Second, 7*24*time.Hour, func(c *Config) *time.Duration { return &c.Waits.SettleLag })),
 		may("DOUYIN_BASE_URL", "https://open.douyin.com", host(func(c *Config) *string { return &c.Douyin.BaseURL })),
+		may("OSS_BUCKETS", "", ossBuckets),
 		may("PACES", "", paces),
 		may("HANDOVER", "", handover),
 		may("ALLOW_ORIGIN", "", pattern(originForm, "* or one origin such as https://app.example.com", func(c *Config) *string { return &c.AppServer.AllowOrigin })),

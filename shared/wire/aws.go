@@ -24,6 +24,7 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/manifest"
+	"github.com/vodlift/vodlift/shared/source"
 	"github.com/vodlift/vodlift/shared/source/s3source"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/table/dynamo"
@@ -125,6 +126,18 @@ func awsEngines(name string) (config.Config, Engines, error) {
 			PollFirst: c.Waits.PollFirst, PollMost: c.Waits.PollMost, SettleRest: c.Waits.SettleLag, Handover: Handovers(c.Handover), Inbox: c.Inbox, StartsFrom: c.StartsFrom,
 		},
 	}
+	if link := e.Link; len(c.OSSBuckets) > 0 {
+		e.Link = func(ctx context.Context, o source.Object, contentType string, life time.Duration) (string, error) {
+			if _, ok := c.OSSBuckets[o.Bucket]; ok {
+				return "", fault.New(fault.Invalid, "wire.Link", "objects of OSS cannot be linked to: use a bucket of S3 for covers that the platform fetches, and for hand-overs")
+			}
+			return link(ctx, o, contentType, life)
+		}
+	}
+	vault := token.NewVault(e.Table, e.Cipher, nil)
+	if e.Source, err = withOSS(e.Source, c.OSSBuckets, func(ctx context.Context) (token.AppKey, error) { return vault.App(ctx, OSSKey) }, e.HTTP, time.Now); err != nil {
+		return c, e, err
+	}
 	if err := e.Steps.Check(map[string]time.Duration{"youku": e.Youku.Denies()}); err != nil {
 		return c, e, err
 	}
@@ -140,7 +153,7 @@ func awsApps(c config.Config, e *Engines) {
 	cfg := awsConfig()
 	objects := s3.NewFromConfig(cfg)
 	e.Outside = bus{client: eventbridge.NewFromConfig(cfg), name: c.EventBus}
-	e.Lister = s3source.NewLister(objects)
+	e.Lister = inS3{s3source.NewLister(objects), c.OSSBuckets}
 	e.Place = awsPlace(c, cfg.Region)
 	e.Apps = Apps{
 		Settings: appserver.Settings{
@@ -204,6 +217,20 @@ func awsPlace(c config.Config, region string) console.Place {
 			return ""
 		},
 	}
+}
+
+// inS3 lists the buckets of S3; those of OSS are not balanced, since their events are repeated by Function Compute.
+type inS3 struct {
+	workflow.Lister
+	oss map[string]string
+}
+
+// List gives nothing of a bucket of OSS.
+func (l inS3) List(ctx context.Context, bucket, after string, limit int) ([]source.Object, string, error) {
+	if _, ok := l.oss[bucket]; ok {
+		return nil, "", nil
+	}
+	return l.Lister.List(ctx, bucket, after, limit)
 }
 
 // ownAPI is the address of the API that has the open routes, by the domain that the gateway says an operator's request came

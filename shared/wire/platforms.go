@@ -61,7 +61,7 @@ const alivodWants = `JSON {"access_key_id": "...", "access_key_secret": "..."}, 
 func records() []console.Record {
 	return []console.Record{
 		{Name: regexp.MustCompile("^" + WatchPasswordPrefix + "[a-z0-9][a-z0-9-]{0,31}$"), NeedSecret: true},
-		{Name: regexp.MustCompile(`^(vod-callback|douyin|forward)-next$|^vod-callback$|^forward$`), NeedSecret: true},
+		{Name: regexp.MustCompile(`^(vod-callback|douyin|forward)-next$|^vod-callback$|^forward$|^oss$`), NeedSecret: true},
 	}
 }
 

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -96,6 +97,13 @@ func newCore(e Engines) *core {
 	}, &token.KeeperOptions{Now: e.Now, Log: e.Log, Metric: metric(e.Log)})
 	known := platforms(e, e.Loopback)
 	k.w = workflow.New(workflow.Parts{
+		Subject: func(ctx context.Context, a upload.Account) (string, error) {
+			i, err := k.vault.Info(ctx, a)
+			if errors.Is(err, token.ErrNoCredential) {
+				return "", nil
+			}
+			return i.Subject, err
+		},
 		Plain:  func(a upload.Account) any { return known[a.Target()].Validator },
 		Ledger: state.New(e.Table, e.Cipher, e.Now, randomOr(e.Rand), e.Ledger), Source: e.Source,
 		Targets: &openers{vault: k.vault, now: e.Now, http: e.HTTP, douyin: e.Douyin, youku: e.Youku, vod: e.VOD, web: e.Web, clock: oss.NewClock(e.Now), log: e.Log, more: e.Targets},

@@ -44,6 +44,13 @@ func (w *Workflow) Callback(ctx context.Context, e callback.Event) (first bool, 
 	case u.Counts.Hints >= maxHints:
 		return w.filed(ctx, h, "its upload has had too many")
 	}
+	if other, err := w.handedToAnother(ctx, &u, e, by); err != nil {
+		return false, err
+	} else if other {
+		w.note(ctx, &u, "hand-over", "another user than the account's published with the link: that post is not this upload's", nil)
+		w.Log.Error("a hand-over was published by another user", "alarm", "handover_foreign", "upload", u.ID, "account", string(u.Account))
+		return w.filed(ctx, h, "it is of another user than the account's")
+	}
 	u, first, err = w.Ledger.RecordCallback(ctx, u.ID, h, told(h), func(u *state.Upload) error {
 		w.hear(u, h, by)
 		return nil

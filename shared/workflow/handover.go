@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vodlift/vodlift/shared/callback"
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/state"
 	"github.com/vodlift/vodlift/shared/target"
@@ -121,6 +122,16 @@ func (w *Workflow) HandoverLink(ctx context.Context, id string) (target.Handed, 
 		w.note(ctx, &changed, "hand-over", "a new link, until "+h.Expires.UTC().Format(time.RFC3339), nil)
 	}
 	return h, err
+}
+
+// handedToAnother tells whether a callback says that somebody else than the account's user published by the link. Such a
+// post stands under another name: to take it for ours would be a false PUBLISHED.
+func (w *Workflow) handedToAnother(ctx context.Context, u *state.Upload, e callback.Event, by string) (bool, error) {
+	if w.Subject == nil || u.Handed == nil || e.Type != "create_video" || !slices.Contains(u.Handed.Shares, by) {
+		return false, nil
+	}
+	own, err := w.Subject(ctx, u.Account)
+	return own != "" && e.Fields.OpenID != own, err
 }
 
 // hearHanded notes the post that a callback names beside the exact id of a hand-over.

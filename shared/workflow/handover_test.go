@@ -223,3 +223,35 @@ func TestAHandOverIsResolvedOrCancelledByAPerson(t *testing.T) {
 		}
 	})
 }
+
+func TestAHandOverThatAnotherUserPublishedIsNotThisUploads(t *testing.T) {
+	t.Parallel()
+	r, h := newHandRig(t, memtarget.Publish, true)
+	r.w.Subject = func(context.Context, upload.Account) (string, error) { return "own-user", nil }
+	id := r.one()
+	r.run(time.Hour)
+	if _, err := r.w.HandoverLink(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	h.shown["item-1"], h.shown["item-2"] = true, true
+	for _, who := range []string{"other-user", ""} {
+		e := shared("item-1", "share-1")
+		e.Fields.OpenID, e.Key = who, "by "+who
+		if _, err := r.w.Callback(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		r.run(time.Hour)
+		if u := r.upload(id); !u.InHand() || u.Post != nil {
+			t.Fatalf("a post of %q ended it: %s", who, u.String())
+		}
+	}
+	e := shared("item-2", "share-1")
+	e.Fields.OpenID = "own-user"
+	if _, err := r.w.Callback(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	r.run(time.Hour)
+	if u := r.upload(id); u.Status != upload.Published || u.Post == nil || u.Post.ID != "item-2" {
+		t.Errorf("the account's own user: %s\n%s", u.String(), r.timeline(id))
+	}
+}

@@ -92,6 +92,9 @@ type Parts struct {
 	// lists those of VOD by it. It has to be idempotent; after an error it is called again, later and later, and the upload
 	// stays PUBLISHED.
 	Listed func(ctx context.Context, u state.Upload, v upload.Video) error
+	// Subject, optional, is the platform's id of the user that an account is: who opens a hand-over's link publishes as
+	// himself, and only the account's own user may close it. Nil or "": it is not known, and every user may.
+	Subject func(ctx context.Context, a upload.Account) (string, error)
 	// Progress, optional, is told of bytes as they are sent; for progress bars on one machine.
 	Progress func(upload string, bytes int64)
 }

@@ -138,6 +138,11 @@ func (s *Store) askDelete(ctx context.Context, r *stored) error {
 	if r.Gone {
 		return nil
 	}
+	if r.Found {
+		s.log.InfoContext(ctx, "a video that we did not issue is out of the lists; it stays at the platform", "video", r.ID)
+		r.Gone = true
+		return nil
+	}
 	d, err := s.vod.DeleteVideo(ctx, r.ID)
 	if errors.Is(err, vod.ErrNotFound) {
 		err = nil

@@ -120,7 +120,7 @@ func (s *Store) claim(ctx context.Context, op, owner, from, id string, trusted b
 	if err := s.quotas.Charge(ctx, owner, from, 1, 0); err != nil { // what we issued was charged then
 		return r, fault.Wrap(op, err)
 	}
-	return stored{Video: Video{ID: id, Created: info.Created, From: s.quotas.AddressKey(from), Status: info.Status}}, nil
+	return stored{Video: Video{ID: id, Created: info.Created, From: s.quotas.AddressKey(from), Status: info.Status, Found: true}}, nil
 }
 
 // Delete removes a video of owner from every list at once, and from the platform as soon as it answers. Again is no

@@ -68,10 +68,13 @@ type Job struct {
 
 // Video is the record of one id.
 type Video struct {
-	ID      string    `json:"id"`
-	Owner   string    `json:"owner,omitempty"` // a user's id; empty: nobody's (yet)
-	Stage   Stage     `json:"stage"`
-	Demo    bool      `json:"demo,omitempty"` // issued without a user
+	ID    string `json:"id"`
+	Owner string `json:"owner,omitempty"` // a user's id; empty: nobody's (yet)
+	Stage Stage  `json:"stage"`
+	Demo  bool   `json:"demo,omitempty"` // issued without a user
+	// Found: we did not issue the id; a user published it who said that it is his, with a credential of getSts. It is never
+	// deleted at the platform: he may have lied.
+	Found   bool      `json:"found,omitempty"`
 	Created time.Time `json:"created"`
 	// From is the key of the address that the bytes are charged to; it is forgotten when they are.
 	From string `json:"from,omitempty"`
