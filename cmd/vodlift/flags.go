@@ -126,7 +126,8 @@ func (m *Main) overview(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  %-12s %s\n", "help", "how to use a command")
 	fmt.Fprintf(w, `
-The commands find the running stack by its data folder: --data DIR, else VODLIFT_DATA, else the demo's own folder.
+The commands find the running stack by its data folder: --data DIR, else VODLIFT_DATA, else the demo's own folder; or
+speak to one on AWS: --stack URL, else VODLIFT_STACK.
 Exit status: 0 done, 1 something failed or was refused, 2 a command line that makes no sense.
 `)
 }

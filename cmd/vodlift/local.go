@@ -21,7 +21,7 @@ func localCommand() command {
 Runs vodlift on this machine: bucket, functions, state machine and ledger in one process, with its state in a data
 folder. Stop it at any moment; what is unfinished goes on at the next start.
 
-  --demo       shows it with a fake Douyin and a fake Youku: makes a sample video, publishes it, and keeps serving
+  --demo       shows it with fake platforms (Douyin twice, Youku, VOD): makes a sample video, publishes it, and keeps serving
   --data DIR   the real one. It reads its routes and platform settings from DIR/config.json
 
 A folder is either for the demo or for real, for good. With --demo the folder is the demo's own unless --data or
@@ -134,12 +134,19 @@ func (m *Main) manual(c *client, b *board) {
 	mark, name := c.mark(), m.Name
 	flags := m.folderFlag(c.dir)
 	b.line("%sAPI       %s", mark, c.run.API)
+	b.line("%spublic    %s (callbacks of platforms, and the apps' API: /user, /vod, /music ...)", mark, c.run.Public)
 	b.line("%sbucket    s3://%s at %s, region %s, access key %s; the secret: %s bucket-keys%s", mark, c.run.Inbox, c.run.Bucket, c.run.Region, c.id.BucketAccess, name, flags)
 	if c.run.Douyin != "" {
 		b.line("%sDouyin    %s (a fake; what it published: %s/_fake/effects, with the key of %s)", mark, c.run.Douyin, c.run.Douyin, c.dir)
 	}
 	if c.run.Youku != "" {
 		b.line("%sYouku     %s (a fake; its storage: %s)", mark, c.run.Youku, c.run.OSS)
+	}
+	if c.run.VOD != "" {
+		b.line("%sVOD       %s (a fake; its storage is Youku's)", mark, c.run.VOD)
+	}
+	if c.run.Web != "" {
+		b.line("%screator   %s (a fake of Douyin's creator web; its storage: %s)", mark, c.run.Web, c.run.TOS)
 	}
 	b.line("%sTo publish a video, in another terminal:", mark)
 	account := "ACCOUNT"

@@ -35,7 +35,7 @@ PUBLISHED. Ctrl-C stops the watching only.`,
 			fs.StringVar(&o.title, "title", "", "`TEXT`; else the file's name")
 			fs.StringVar(&o.description, "description", "", "`TEXT`")
 			fs.Var(&o.tags, "tag", "`TEXT` of a tag; several times")
-			fs.StringVar(&o.at, "publish-at", "", "not before this `TIME`, for example 2030-01-02T15:04:05+08:00")
+			fs.StringVar(&o.at, "publish-at", "", "not before this `TIME`, for example 2030-01-02T15:04:05+08:00, \"2030-01-02 15:04 Asia/Shanghai\" or +2h")
 			fs.StringVar(&o.again, "again", "", "`LABEL` that asks for one more post of what was published before")
 			fs.BoolVar(&o.private, "private", false, "visible to the account only")
 			fs.BoolVar(&o.dry, "dry-run", false, "check everything and show each request; send and write nothing")
