@@ -71,7 +71,7 @@ func (o publishOptions) manifest() (manifest.Manifest, error) {
 	}
 	if o.at != "" {
 		if err := man.SetPublishAt(o.at); err != nil {
-			return man, usagef("--publish-at %q: want a time like 2030-01-02T15:04:05+08:00, \"2030-01-02 15:04 Asia/Shanghai\" or +2h", o.at)
+			return man, usagef("--publish-at: %s", explain(err))
 		}
 	}
 	return man, nil
