@@ -5,6 +5,7 @@
 # make check    formatting and vet
 # make sam-local     every file of events/ through sam local invoke; needs Docker. ONLY=ingest for one function
 # make fuzz     each fuzz test for FUZZTIME
+# make bench    the promises of docs/speed.md, measured; RCLONE=path of the rclone to compare with
 # make e2e      a browser client that is not ours against the AppServer; see e2e/run.sh for what it needs
 # make conformance   against engines that we did not write; see conformance/run.sh for what it needs
 
@@ -14,9 +15,10 @@ ARCHES    := arm64 amd64
 FC        := ingest vodcallback
 LIMIT     := 16777216
 FUZZTIME  ?= 10s
+RCLONE    ?= rclone
 
 .DEFAULT_GOAL := help
-.PHONY: e2e help build test run conformance sam-local check fuzz clean
+.PHONY: bench e2e help build test run conformance sam-local check fuzz clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -52,6 +54,9 @@ conformance:
 
 e2e:
 	bash e2e/run.sh
+
+bench: build
+	$(GO) test ./bench -count=1 -timeout 30m -v -measure -rclone $(RCLONE) -write ../docs/speed.md
 
 # What sam runs is AWS's own image of the runtime, in Docker, with nothing behind it: a function that asks for its table
 # fails, in the form that the machine knows. What is tried is that each starts, decodes its event and answers.
