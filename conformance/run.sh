@@ -66,6 +66,7 @@ trigger() {
 	python=$("$here/tools.sh" python) && tool VODLIFT_RCLONE rclone || return $?
 	VODLIFT_AWS=$python/bin/aws gotest -v ./conformance/bucket | quiet
 }
+books() { gotest -run TheBooksBalance -v ./local/stack | quiet; }
 browser() {
 	if [ -x e2e/run.sh ]; then e2e/run.sh; else echo "there is no e2e/run.sh"; fi
 }
@@ -84,7 +85,7 @@ step "the machine in aws-local-stepfunctions and moto; asl-validator" machine
 step "bootstraps under the Runtime Interface Emulator and our host" emulator
 step "Function Compute's binaries under our runtime API" gotest ./local/fcruntime ./shared/forward
 step "one publication with real processes on DynamoDB Local" publication
-step "the books after thirteen lives of a killed process" gotest -run TheBooksBalance -v ./local/stack
+step "the books after thirteen lives of a killed process" books
 step "drops by the aws command line and rclone" trigger
 step "in a browser (e2e/run.sh)" browser
 step "govulncheck" "$here/vulnerabilities.sh"
