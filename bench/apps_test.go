@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	fakevod "github.com/vodlift/vodlift/local/fake/vod"
 	"github.com/vodlift/vodlift/local/stack"
 	"github.com/vodlift/vodlift/shared/handler"
 	"github.com/vodlift/vodlift/shared/table"
@@ -32,7 +33,9 @@ func TestThousandClientsOfTheApps(t *testing.T) {
 	}
 	watch := &stopwatch{calls: map[string]*call{}, faults: map[string]int{}}
 	log := slog.New(handler.LogHandler(watch))
-	s, err := stack.Open(t.Context(), stack.Options{Dir: t.TempDir(), Kind: stack.Demo, Log: log, Tune: func(o *stack.MachineOptions) {
+	s, err := stack.Open(t.Context(), stack.Options{Dir: t.TempDir(), Kind: stack.Demo, Log: log, FakeVOD: func(o *fakevod.Options) {
+		o.Dir = "" // it writes its whole state at every change: that is the fake's time, on processors that are ours
+	}, Tune: func(o *stack.MachineOptions) {
 		o.Engines.Table = timedTable{o.Engines.Table, log}
 		o.Engines.HTTP = &http.Client{Transport: timedWire{o.Engines.HTTP.Transport, log}, CheckRedirect: o.Engines.HTTP.CheckRedirect, Timeout: o.Engines.HTTP.Timeout}
 	}})
