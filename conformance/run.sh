@@ -73,6 +73,7 @@ browser() {
 
 step "table contract on DynamoDB Local" dynamo go test -race -count=1 ./shared/table/dynamo/... "$@"
 step "ledger's rules on DynamoDB Local" dynamo go test -race -count=1 ./shared/state/...
+step "the keeper of tokens on DynamoDB Local" dynamo go test -race -count=1 -run OnDynamoDB ./shared/token
 step "users and catalogue on DynamoDB Local" dynamo go test -race -count=1 ./shared/appserver/users/... ./shared/appserver/catalogue/...
 step "fake OSS and STS against npm's ali-oss" "$here/oss/run.sh"
 # The race detector's run walks a part of it.
