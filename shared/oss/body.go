@@ -9,6 +9,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/transfer/crc64x"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // Body is what is sent: exactly Size bytes from a reader that is opened once, just before the request, and closed once.
@@ -153,7 +154,7 @@ func (s *stream) finish() (sum uint64, whole bool, err error) {
 // finished, nothing was stored.
 func bodyFault(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	if fault.As(err) != nil {
 		return fault.Wrap(op, fmt.Errorf("reading the body: %w", err))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	sdk "github.com/aliyun/aliyun-oss-go-sdk/oss"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // classify turns what the SDK says of a failed request into a *fault.Error. An answer's code decides; without one the
@@ -41,7 +41,7 @@ func (k *call) classify(ctx context.Context, err error) error {
 }
 
 func (k *call) cancelled(ctx context.Context) error {
-	f := &fault.Error{Kind: fault.Unknown, Op: k.op, Actor: fault.ActorUs, Action: "It goes on by itself.", Err: contextError(ctx)}
+	f := &fault.Error{Kind: fault.Unknown, Op: k.op, Actor: fault.ActorUs, Action: "It goes on by itself.", Err: transport.ContextError(ctx)}
 	if !k.sent {
 		f.Effect = fault.EffectNone
 	}
@@ -108,7 +108,7 @@ func (k *call) lost(f *fault.Error, err error) error {
 	}
 	f.Action = "The connection failed; see whether OSS can be reached."
 	f.Err = &quiet{text: printable(err.Error(), k.secrets), err: err}
-	nothing := nothingWritten(err)
+	nothing := transport.NeverSent(err)
 	if nothing {
 		f.Effect = fault.EffectNone
 	}
@@ -142,29 +142,10 @@ func isGone(err error) bool {
 // ReadFault classifies an error that came while an object's body was read: nothing was changed, so it may be read again.
 func ReadFault(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	return &fault.Error{Kind: fault.Retryable, Op: op, Effect: fault.EffectNone, Actor: fault.ActorPlatform, Action: goesOn,
 		Err: &quiet{text: printable(err.Error(), nil), err: err}}
-}
-
-// nothingWritten: the client can prove that no byte of the request left, or there was never a connection.
-func nothingWritten(err error) bool {
-	var w interface{ NothingWritten() bool }
-	if errors.As(err, &w) {
-		return w.NothingWritten()
-	}
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// contextError is the context's error with its cause.
-func contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 func (k *call) logID() string { return printable(k.header.Get("X-Oss-Request-Id"), nil) }

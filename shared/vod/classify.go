@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // judge turns what came back into out or a classified error.
@@ -131,7 +131,7 @@ func missing(step Step, what string) error {
 }
 
 func (k *call) cancelled(ctx context.Context, sent bool) error {
-	f := &fault.Error{Kind: fault.Unknown, Op: k.op, Actor: fault.ActorUs, Action: "It goes on by itself.", Err: contextError(ctx)}
+	f := &fault.Error{Kind: fault.Unknown, Op: k.op, Actor: fault.ActorUs, Action: "It goes on by itself.", Err: transport.ContextError(ctx)}
 	if !sent {
 		f.Effect = fault.EffectNone
 	}
@@ -149,7 +149,7 @@ func (k *call) lost(ctx context.Context, err error) error {
 	}
 	f := &fault.Error{Kind: fault.Unknown, Op: k.op, Actor: fault.ActorPlatform, Action: "The connection failed; see whether VOD can be reached.",
 		Err: &quiet{text: printable(err.Error(), k.secrets), err: err}}
-	nothing := nothingWritten(err)
+	nothing := transport.NeverSent(err)
 	if nothing {
 		f.Effect = fault.EffectNone
 	}
@@ -161,25 +161,6 @@ func (k *call) lost(ctx context.Context, err error) error {
 		f.Kind = fault.Retryable
 	}
 	return f
-}
-
-// nothingWritten: the client can prove that no byte of the request left, or there was never a connection.
-func nothingWritten(err error) bool {
-	var w interface{ NothingWritten() bool }
-	if errors.As(err, &w) {
-		return w.NothingWritten()
-	}
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// contextError is the context's error with its cause.
-func contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 // after reads Retry-After in both forms; nonsense is 0, and more than a day is a day.

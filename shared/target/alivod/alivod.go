@@ -14,8 +14,6 @@ package alivod
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,6 +23,7 @@ import (
 	"github.com/vodlift/vodlift/shared/oss"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 	"github.com/vodlift/vodlift/shared/vod"
 )
@@ -216,18 +215,9 @@ func begin(ctx context.Context, op string, bad error) error {
 		return fault.Wrap(op, bad)
 	}
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	return nil
-}
-
-// contextError is the context's error with its cause.
-func contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 // store is the OSS client of a session, under its present credential.

@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/vodlift/vodlift/shared/fault"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // caller makes one HTTP request and turns whatever comes back into an answer or a *fault.Error.
@@ -125,7 +124,7 @@ func (c caller) do(ctx context.Context, q request) (answer, error) {
 	if err != nil {
 		return answer{}, q.lost(ctx, err)
 	}
-	return q.judge(ctx, reply{status: resp.StatusCode, retryAfter: retryAfter(resp.Header, c.now()), logID: resp.Header.Get("X-Tt-Logid"), body: b}, c.now())
+	return q.judge(ctx, reply{status: resp.StatusCode, retryAfter: transport.RetryAfter(resp.Header, c.now()), logID: resp.Header.Get("X-Tt-Logid"), body: b}, c.now())
 }
 
 // lost classifies a request without an answer.
@@ -136,45 +135,20 @@ func (q request) lost(ctx context.Context, err error) error {
 	}
 	f := &fault.Error{Kind: fault.Unknown, Op: q.op, Actor: fault.ActorPlatform, Action: "The connection failed; see whether the platform can be reached.",
 		Err: &quiet{text: printable(err.Error(), q.secrets), err: err}}
-	nothing := nothingWritten(err)
+	nothing := transport.NeverSent(err)
 	if nothing {
 		f.Effect, f.AssetKept = fault.EffectNone, true
 	}
 	switch {
 	case ctx.Err() != nil: // before any other explanation: the caller did it
 		f.Actor, f.Action = fault.ActorUs, "It goes on by itself."
-		f.Err = contextError(ctx)
-	case nothing && refused(err):
+		f.Err = transport.ContextError(ctx)
+	case nothing && transport.Forbidden(err):
 		f.Kind, f.Actor, f.Action = fault.Permanent, fault.ActorOperator, "The target's address is not one that may be called; check its configuration."
 	case nothing || harmless(q.step):
 		f.Kind = fault.Retryable
 	}
 	return f
-}
-
-// nothingWritten: the client can prove that no byte of the request left, or there was never a connection.
-func nothingWritten(err error) bool {
-	var w interface{ NothingWritten() bool }
-	if errors.As(err, &w) {
-		return w.NothingWritten()
-	}
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-// refused: our own client does not call this address; a repeat changes nothing.
-func refused(err error) bool {
-	var r interface{ Refused() bool }
-	return errors.As(err, &r) && r.Refused()
-}
-
-// contextError is the context's error with its cause.
-func contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
 // quiet keeps a chain and shows a cleaned text.
@@ -208,18 +182,6 @@ func printable(s string, secrets []string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// retryAfter reads the header in both forms; nonsense is 0, and more than a day is a day.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	var d time.Duration
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), 24*time.Hour)
 }
 
 // answer is a success.

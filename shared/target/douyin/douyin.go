@@ -26,6 +26,7 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -351,7 +352,7 @@ func begin(ctx context.Context, op string, bad error) error {
 		return fault.Wrap(op, bad)
 	}
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, AssetKept: true, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, AssetKept: true, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	return nil
 }

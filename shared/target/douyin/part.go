@@ -18,6 +18,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -74,7 +75,7 @@ func (t *Target) UploadPart(ctx context.Context, s upload.Session, p target.Part
 // finished, the platform has no completed part.
 func bodyFault(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	if fault.As(err) != nil {
 		return fault.Wrap(op, fmt.Errorf("reading the part: %w", err))

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // fixture is testdata/codes/<row>.json: the answers that end in the row, by step, and what they mean there.
@@ -276,7 +277,7 @@ func TestAnAnswersWordsAreCleaned(t *testing.T) {
 
 func TestRetryAfterIsBounded(t *testing.T) {
 	for in, want := range map[string]time.Duration{"7": 7 * time.Second, "-1": 0, "x": 0, "999999": 24 * time.Hour, "Fri, 20 Nov 2026 10:00:09 GMT": 9 * time.Second} {
-		if got := retryAfter(http.Header{"Retry-After": {in}}, testNow); got != want {
+		if got := transport.RetryAfter(http.Header{"Retry-After": {in}}, testNow); got != want {
 			t.Errorf("%q: %v", in, got)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -171,7 +172,7 @@ func checksum(ctx context.Context, p target.Part) (uint32, error) {
 // finished, the platform has no completed part.
 func bodyFault(ctx context.Context, op string, err error) error {
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	if fault.As(err) != nil {
 		return fault.Wrap(op, fmt.Errorf("reading the part: %w", err))

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/transport"
 )
 
 // Paths of the calls (reference section 1).
@@ -127,7 +127,7 @@ func (c caller) do(ctx context.Context, q request) (answer, error) {
 		return answer{}, q.lost(ctx, err)
 	}
 	now := c.now()
-	return q.judge(reply{status: resp.StatusCode, retryAfter: retryAfter(resp.Header, now), date: resp.Header.Get("Date"), body: b}, now)
+	return q.judge(reply{status: resp.StatusCode, retryAfter: transport.RetryAfter(resp.Header, now), date: resp.Header.Get("Date"), body: b}, now)
 }
 
 // lost classifies a request without an answer.
@@ -138,7 +138,7 @@ func (q request) lost(ctx context.Context, err error) error {
 	}
 	f := &fault.Error{Kind: fault.Unknown, Op: q.op, Actor: fault.ActorPlatform, Action: "The connection failed; see whether the platform can be reached.",
 		Err: &quiet{text: printable(err.Error(), q.secrets), err: err}}
-	nothing := nothingWritten(err)
+	nothing := transport.NeverSent(err)
 	if nothing {
 		f.Effect, f.AssetKept = fault.EffectNone, true
 	}
@@ -146,23 +146,13 @@ func (q request) lost(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil: // before any other explanation: the caller did it
 		f.Actor, f.Action = fault.ActorUs, "It goes on by itself."
-		f.Err = contextError(ctx)
+		f.Err = transport.ContextError(ctx)
 	case nothing && errors.As(err, &r) && r.Refused(): // our own client does not call this address; a repeat changes nothing
 		f.Kind, f.Actor, f.Action = fault.Permanent, fault.ActorOperator, "The target's address is not one that may be called; check its configuration."
 	case nothing || harmless(q.step):
 		f.Kind = fault.Retryable
 	}
 	return f
-}
-
-// nothingWritten: the client can prove that no byte of the request left, or there was never a connection.
-func nothingWritten(err error) bool {
-	var w interface{ NothingWritten() bool }
-	if errors.As(err, &w) {
-		return w.NothingWritten()
-	}
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // quiet keeps a chain and shows a cleaned text.
@@ -196,18 +186,6 @@ func printable(s string, secrets []string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// retryAfter reads the header in both forms; nonsense is 0, and more than a day is a day.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	var d time.Duration
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if at, err := http.ParseTime(v); err == nil {
-		d = at.Sub(now)
-	}
-	return min(max(d, 0), 24*time.Hour)
 }
 
 // answer is a success.

@@ -12,6 +12,7 @@ import (
 	"github.com/vodlift/vodlift/shared/fault"
 	"github.com/vodlift/vodlift/shared/oss"
 	"github.com/vodlift/vodlift/shared/target"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -80,7 +81,7 @@ func summed(ctx context.Context, op string, p target.Part) (upload.Receipt, erro
 func readFault(ctx context.Context, op string, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	case fault.As(err) != nil:
 		return fault.Wrap(op, fmt.Errorf("reading the part: %w", err))
 	}

@@ -198,12 +198,3 @@ func (t *Target) Check(ctx context.Context, _ upload.Video, p upload.Post) (targ
 	}
 	return d, nil
 }
-
-// contextError is the context's error with its cause.
-func contextError(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, ctx.Err()) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", ctx.Err(), cause)
-}

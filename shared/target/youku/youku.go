@@ -24,6 +24,7 @@ import (
 	"github.com/vodlift/vodlift/shared/oss"
 	"github.com/vodlift/vodlift/shared/target"
 	"github.com/vodlift/vodlift/shared/token"
+	"github.com/vodlift/vodlift/shared/transport"
 	"github.com/vodlift/vodlift/shared/upload"
 )
 
@@ -265,7 +266,7 @@ func begin(ctx context.Context, op string, bad error) error {
 		return fault.Wrap(op, bad)
 	}
 	if ctx.Err() != nil {
-		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: contextError(ctx)}
+		return &fault.Error{Kind: fault.Unknown, Op: op, Effect: fault.EffectNone, Actor: fault.ActorUs, Err: transport.ContextError(ctx)}
 	}
 	return nil
 }
