@@ -391,11 +391,3 @@ func (s *Stack) Close() error {
 	}
 	return nil
 }
-
-// outbox writes outgoing events to the log: who runs one machine reads them there.
-type outbox struct{ log *slog.Logger }
-
-func (o outbox) Send(_ context.Context, e state.Outgoing) error {
-	o.log.Info("event", "type", e.Type, "at", e.At, "detail", string(e.Detail))
-	return nil
-}

@@ -234,13 +234,13 @@ func (s *Server) assemble(c call, ses *session) (*video, result) {
 	if err != nil {
 		return nil, gatewayError()
 	}
-	facts := probe(whole, whole.Size)
-	if res := s.checkDuration(c, facts.duration, "upload"); res.failed() {
+	facts := fake.Probe(whole, whole.Size)
+	if res := s.checkDuration(c, facts.Duration, "upload"); res.failed() {
 		whole.Drop()
 		return nil, res
 	}
 	v := &video{ID: s.videoID(), Name: ses.Folder, Size: whole.Size, SHA256: whole.SHA256, Parts: len(numbers),
-		Width: facts.width, Height: facts.height, Duration: facts.duration}
+		Width: facts.Width, Height: facts.Height, Duration: facts.Duration}
 	if err := s.keepAsset(whole, v.ID); err != nil {
 		return nil, gatewayError()
 	}

@@ -39,8 +39,8 @@ func (s *Server) Publish(ctx context.Context, openID, link string, fetch *http.C
 	if err != nil {
 		return Published{}, fmt.Errorf("fake douyin: the video of this link: %w", err)
 	}
-	seen := probe(file, file.Size)
-	v := &video{ID: s.videoID(), Name: "shared.mp4", Size: file.Size, SHA256: file.SHA256, Width: seen.width, Height: seen.height, Duration: seen.duration,
+	seen := fake.Probe(file, file.Size)
+	v := &video{ID: s.videoID(), Name: "shared.mp4", Size: file.Size, SHA256: file.SHA256, Width: seen.Width, Height: seen.Height, Duration: seen.Duration,
 		ClientKey: q.Get("client_key"), OpenID: openID, Posts: 1}
 	if err := s.keepAsset(file, v.ID); err != nil {
 		return Published{}, err

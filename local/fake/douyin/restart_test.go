@@ -3,6 +3,7 @@ package douyin
 import (
 	"bufio"
 	"fmt"
+	"github.com/vodlift/vodlift/local/fake"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -158,7 +159,7 @@ func FuzzProbe(f *testing.F) {
 	f.Add([]byte(mp4(5)))
 	f.Add([]byte("\x00\x00\x00\x01moov\xff\xff\xff\xff\xff\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got := probe(strings.NewReader(string(b)), int64(len(b))); got.duration < 0 {
+		if got := fake.Probe(strings.NewReader(string(b)), int64(len(b))); got.Duration < 0 {
 			t.Error(got)
 		}
 	})

@@ -21,13 +21,13 @@ func (s *Server) upload(r *http.Request, c call) result {
 	if res.failed() {
 		return res
 	}
-	facts := probe(file, file.Size)
-	if res := s.checkDuration(c, facts.duration, "upload"); res.failed() {
+	facts := fake.Probe(file, file.Size)
+	if res := s.checkDuration(c, facts.Duration, "upload"); res.failed() {
 		file.Drop()
 		return res
 	}
 	v := &video{ID: s.videoID(), Name: name, Size: file.Size, SHA256: file.SHA256,
-		Width: facts.width, Height: facts.height, Duration: facts.duration}
+		Width: facts.Width, Height: facts.Height, Duration: facts.Duration}
 	if err := s.keepAsset(file, v.ID); err != nil {
 		return gatewayError()
 	}

@@ -208,7 +208,7 @@ func (s *Server) videoConfirm(r *http.Request, who *account) result {
 	}
 	f := s.look(*b.OID, blob)
 	sl.OID, sl.Confirmed = *b.OID, s.o.Now()
-	sl.Size, sl.SHA256, sl.Width, sl.Height, sl.Duration = blob.Size, blob.SHA256, f.width, f.height, f.duration
+	sl.Size, sl.SHA256, sl.Width, sl.Height, sl.Duration = blob.Size, blob.SHA256, f.Width, f.Height, f.Duration
 	s.setPoster(sl, b)
 	return s.take(sl)
 }
@@ -224,13 +224,13 @@ func (s *Server) take(sl *slot) result {
 	return confirmed(sl)
 }
 
-func (s *Server) look(oid string, blob fake.Blob) facts {
+func (s *Server) look(oid string, blob fake.Blob) fake.Facts {
 	file, err := s.o.Storage.Open(oid)
 	if err != nil {
-		return facts{}
+		return fake.Facts{}
 	}
 	defer file.Close()
-	return probe(file, blob.Size)
+	return fake.Probe(file, blob.Size)
 }
 
 // checkSet: oid, token and extra_param are of one set of this slot, and extra_param stands in the query as it was given

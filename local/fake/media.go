@@ -1,4 +1,4 @@
-package douyin
+package fake
 
 import (
 	"encoding/binary"
@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// facts is what the platform sees in a video. Zero for bytes that are no MP4: what the platform says to those is in no
+// Facts is what the platform sees in a video. Zero for bytes that are no MP4: what the platform says to those is in no
 // source, so they pass.
-type facts struct {
-	width, height int
-	duration      time.Duration
+type Facts struct {
+	Width, Height int
+	Duration      time.Duration
 }
 
-// probe reads an MP4's movie header and the size of its first visible track. It is written against ISO/IEC 14496-12
+// Probe reads an MP4's movie header and the size of its first visible track. It is written against ISO/IEC 14496-12
 // directly, so that it does not share a mistake with the project's own reader. It reads headers only, never the media.
-func probe(r io.ReaderAt, size int64) facts {
-	var f facts
+func Probe(r io.ReaderAt, size int64) Facts {
+	var f Facts
 	budget := 20000 // boxes; a hostile file cannot keep us busy
 	walk(r, 0, size, &budget, func(kind string, start, end int64) {
 		if kind == "moov" {
@@ -26,16 +26,16 @@ func probe(r io.ReaderAt, size int64) facts {
 	return f
 }
 
-func movie(r io.ReaderAt, start, end int64, budget *int) facts {
-	var f facts
+func movie(r io.ReaderAt, start, end int64, budget *int) Facts {
+	var f Facts
 	walk(r, start, end, budget, func(kind string, start, end int64) {
 		switch kind {
 		case "mvhd":
-			f.duration = movieDuration(r, start, end)
+			f.Duration = movieDuration(r, start, end)
 		case "trak":
 			walk(r, start, end, budget, func(kind string, start, end int64) {
-				if w, h := trackSize(r, end); kind == "tkhd" && f.width == 0 && end-start >= 84 {
-					f.width, f.height = w, h
+				if w, h := trackSize(r, end); kind == "tkhd" && f.Width == 0 && end-start >= 84 {
+					f.Width, f.Height = w, h
 				}
 			})
 		}
